@@ -1,0 +1,41 @@
+package pipeline
+
+import (
+	"context"
+	"io"
+)
+
+// Object is one input file of a source.
+type Object struct {
+	Key   string   // as the source's manifest names it
+	Items int64    // records that the manifest promises
+	MD5   [16]byte // of the compressed bytes, from the manifest
+	Size  int64    // compressed bytes, from stat or HEAD
+}
+
+// Source is where records come from.
+type Source interface {
+	// Objects returns every input object in the order in which the job takes
+	// them: by Items descending, then by Key. The list is fixed once Source is
+	// opened, and part of the job's fingerprint.
+	Objects() []Object
+
+	// Stage makes object i locally readable and proves that its bytes are
+	// those that the manifest promises (I9). What an earlier run staged and
+	// verified is neither fetched nor hashed again. It may be called for
+	// several objects at the same time. Errors name the object and carry a
+	// hint; a mismatch is KindFatal.
+	Stage(ctx context.Context, i int) (Staged, error)
+}
+
+// Staged is an object that has been verified and can be read.
+type Staged interface {
+	// Open returns the compressed bytes from the beginning. Close also proves
+	// that what was read is what was verified: an object that changed in
+	// between is a KindFatal error that names it.
+	Open() (io.ReadCloser, error)
+
+	// Discard gives up local space. It is called once every record of the
+	// object is committed (I1), and may be called again after a restart.
+	Discard() error
+}
