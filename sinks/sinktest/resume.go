@@ -1,0 +1,186 @@
+package sinktest
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+)
+
+// testResume marks a file at each critical size, goes on for a while, dies, and
+// writes the rest from the mark.
+func testResume(t *testing.T, p Place) {
+	whole := content(1, 3*p.Chunk+7)
+	want := map[string][]byte{}
+	type marked struct {
+		size  int
+		state json.RawMessage
+	}
+	marks := map[string]marked{}
+	first, kill := p.Open()
+	for _, size := range sizes(p) {
+		for _, beyond := range []int{0, 1, p.Chunk + 3} {
+			name := fmt.Sprintf("v%d-%d/Patient-v1-00000.ndjson", size, beyond)
+			f := first.Create(name)
+			add(t, f, whole[:size])
+			marks[name] = marked{size, mark(t, f)}
+			add(t, f, whole[size:min(size+beyond, len(whole))])
+			want[name] = whole
+		}
+	}
+	kill()
+	wantVisible(t, p, nil)
+
+	sink := open(t, p)
+	open := map[string]json.RawMessage{}
+	for name, m := range marks {
+		open[name] = m.state
+	}
+	check(t, sink.Sweep(t.Context(), open))
+	for name, m := range marks {
+		f := sink.Resume(name, int64(m.size), m.state)
+		add(t, f, whole[m.size:])
+		seal(t, sink, f, whole)
+	}
+	wantOnly(t, p, want)
+}
+
+func testResumeAfterSeal(t *testing.T, p Place) {
+	for _, size := range sizes(p) {
+		name := fmt.Sprintf("v%d-0/Patient-v1-00000.ndjson", size)
+		whole := content(1, size)
+		half := size / 2
+		first, kill := p.Open()
+		f := first.Create(name)
+		add(t, f, whole[:half])
+		state := mark(t, f)
+		add(t, f, whole[half:])
+		check(t, f.Seal(t.Context(), sha256.Sum256(whole)))
+		kill()
+
+		second, kill := p.Open()
+		check(t, second.Sweep(t.Context(), map[string]json.RawMessage{name: state}))
+		f = second.Resume(name, int64(half), state)
+		add(t, f, whole[half:])
+		state = mark(t, f)
+		seal(t, second, f, whole)
+		kill()
+
+		// A third process, from the second's mark, and one that has other bytes.
+		third := open(t, p)
+		seal(t, third, third.Resume(name, int64(size), state), whole)
+		f = third.Resume(name, int64(size), state)
+		check(t, f.Append(t.Context(), []byte("x")))
+		wantKind(t, f.Seal(t.Context(), sha256.Sum256(append(whole[:size:size], 'x'))), pipeline.KindFatal)
+		if left := p.Leftovers(); len(left) > 0 {
+			t.Errorf("left over at size %d: %q", size, left)
+		}
+	}
+}
+
+// Losing what was durable is told, never papered over.
+func testResumeWithoutBytes(t *testing.T, p Place) {
+	for _, size := range []int{5, p.Chunk, 2*p.Chunk + 5} {
+		whole := content(1, size)
+		name := fmt.Sprintf("v%d-0/Patient-v1-00000.ndjson", size)
+		first, kill := p.Open()
+		f := first.Create(name)
+		add(t, f, whole)
+		state := mark(t, f)
+		check(t, first.Remove(t.Context(), name))
+		kill()
+
+		f = open(t, p).Resume(name, int64(size), state)
+		err := f.Append(t.Context(), []byte("x"))
+		if err == nil {
+			err = f.Seal(t.Context(), sha256.Sum256(append(whole, 'x')))
+		}
+		wantKind(t, err, pipeline.KindFatal)
+		if !strings.Contains(pipeline.HintOf(err), "--restart") {
+			t.Errorf("hint %q does not name the remedy", pipeline.HintOf(err))
+		}
+	}
+	wantVisible(t, p, nil)
+}
+
+// testMarkBeside runs Mark's functions late: beside Appends, and after Seal.
+func testMarkBeside(t *testing.T, p Place) {
+	whole := content(1, 3*p.Chunk+7)
+	first, kill := p.Open()
+	f := first.Create(fileName)
+	type result struct {
+		size  int
+		state json.RawMessage
+		err   error
+	}
+	var running []chan result
+	for at := 0; at < len(whole); {
+		n := min(p.Chunk/2+1, len(whole)-at)
+		check(t, f.Append(t.Context(), whole[at:at+n]))
+		at += n
+		durable, done := f.Mark(), make(chan result, 1)
+		running = append(running, done)
+		go func() {
+			state, err := durable(background())
+			done <- result{at, state, err}
+		}()
+	}
+	late := f.Mark()
+	check(t, f.Seal(t.Context(), sha256.Sum256(whole)))
+	state, err := late(t.Context())
+	check(t, err)
+	results := []result{{len(whole), state, nil}}
+	for _, done := range running {
+		results = append(results, <-done)
+	}
+	kill()
+
+	for _, r := range results {
+		check(t, r.err)
+		sink, kill := p.Open()
+		f := sink.Resume(fileName, int64(r.size), r.state)
+		add(t, f, whole[r.size:])
+		seal(t, sink, f, whole)
+		kill()
+	}
+	wantOnly(t, p, map[string][]byte{fileName: whole})
+}
+
+// testSweep: what the checkpoint knows stays, what it does not know goes.
+func testSweep(t *testing.T, p Place) {
+	whole := content(1, 2*p.Chunk+5)
+	first, kill := p.Open()
+	check(t, first.Claim(t.Context(), []byte(`{}`)))
+	want := map[string][]byte{claimName: []byte(`{}`)}
+	known := map[string]json.RawMessage{}
+	for i := range 3 {
+		sealed := first.Create(fmt.Sprintf("v1-%d/sealed.ndjson", i))
+		add(t, sealed, whole)
+		seal(t, first, sealed, whole)
+		want[fmt.Sprintf("v1-%d/sealed.ndjson", i)] = whole
+
+		stray := first.Create(fmt.Sprintf("v1-%d/stray.ndjson", i))
+		add(t, stray, whole)
+		mark(t, stray) // durable, but its commit was never reached
+
+		kept := first.Create(fmt.Sprintf("v1-%d/kept.ndjson", i))
+		add(t, kept, whole[:p.Chunk+1])
+		known[fmt.Sprintf("v1-%d/kept.ndjson", i)] = mark(t, kept)
+	}
+	kill()
+
+	sink := open(t, p)
+	check(t, sink.Claim(t.Context(), []byte(`{}`)))
+	check(t, sink.Sweep(t.Context(), known))
+	wantVisible(t, p, want)
+	for name, state := range known {
+		f := sink.Resume(name, int64(p.Chunk+1), state)
+		add(t, f, whole[p.Chunk+1:])
+		seal(t, sink, f, whole)
+		want[name] = whole
+	}
+	wantOnly(t, p, want)
+}
