@@ -99,9 +99,26 @@ func testNeverReplace(t *testing.T, p Place) {
 		}
 	}
 	wantVisible(t, p, want)
+
+	// The name may also be taken between the last Append and Seal.
+	whole := content(1, p.Chunk+10)
+	for what, strange := range map[string][]byte{"late same": whole, "late other": whole[1:]} {
+		f := sink.Create(what)
+		add(t, f, whole)
+		p.Put(what, strange)
+		want[what] = bytes.Clone(strange)
+		err := f.Seal(t.Context(), sha256.Sum256(whole))
+		if what == "late same" {
+			check(t, err)
+		} else {
+			wantKind(t, err, pipeline.KindFatal)
+		}
+	}
+	wantVisible(t, p, want)
 }
 
-// The name may also be taken between the last Append and Seal.
+// testCreateAgain writes other, shorter bytes where a process died before its
+// first checkpoint.
 func testCreateAgain(t *testing.T, p Place) {
 	first, kill := p.Open()
 	f := first.Create(fileName)
@@ -114,12 +131,8 @@ func testCreateAgain(t *testing.T, p Place) {
 	check(t, sink.Sweep(t.Context(), nil))
 	f = sink.Create(fileName)
 	add(t, f, whole)
-	p.Put("v1-0/late.ndjson", whole)
-	late := sink.Create("v1-0/late.ndjson")
-	add(t, late, whole)
 	seal(t, sink, f, whole)
-	seal(t, sink, late, whole)
-	wantOnly(t, p, map[string][]byte{fileName: whole, "v1-0/late.ndjson": whole})
+	wantOnly(t, p, map[string][]byte{fileName: whole})
 }
 
 func testRemove(t *testing.T, p Place) {

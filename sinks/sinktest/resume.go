@@ -48,6 +48,28 @@ func testResume(t *testing.T, p Place) {
 	wantOnly(t, p, want)
 }
 
+// testCutOff ends a file at its mark: what an earlier process wrote beyond it
+// is gone.
+func testCutOff(t *testing.T, p Place) {
+	whole := content(1, 3*p.Chunk+7)
+	want := map[string][]byte{}
+	for _, size := range sizes(p) {
+		name := fmt.Sprintf("v%d-0/Patient-v1-00000.ndjson", size)
+		first, kill := p.Open()
+		f := first.Create(name)
+		add(t, f, whole[:size])
+		state := mark(t, f)
+		add(t, f, content(2, p.Chunk+3))
+		mark(t, f)
+		kill()
+
+		want[name] = whole[:size]
+		sink := open(t, p)
+		seal(t, sink, sink.Resume(name, int64(size), state), want[name])
+	}
+	wantOnly(t, p, want)
+}
+
 func testResumeAfterSeal(t *testing.T, p Place) {
 	for _, size := range sizes(p) {
 		name := fmt.Sprintf("v%d-0/Patient-v1-00000.ndjson", size)

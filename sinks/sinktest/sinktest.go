@@ -41,6 +41,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Place) {
 		{"invisible before seal", testInvisible},
 		{"never replace", testNeverReplace},
 		{"resume from mark", testResume},
+		{"cut off what is beyond the mark", testCutOff},
 		{"resume after seal", testResumeAfterSeal},
 		{"resume without bytes", testResumeWithoutBytes},
 		{"mark beside later calls", testMarkBeside},
