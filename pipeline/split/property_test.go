@@ -1,0 +1,141 @@
+package split
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+	"pgregory.net/rapid"
+)
+
+// expect splits plain bytes the obvious way.
+func expect(plain []byte, o Options) []copied {
+	var all []copied
+	c := copied{First: 1}
+	for position := 0; position < len(plain); {
+		line, _, ended := bytes.Cut(plain[position:], []byte{'\n'})
+		position += len(line)
+		if ended {
+			position++
+		}
+		if len(line) > o.MaxRecordBytes {
+			c.TooLarge = TooLarge{int64(len(line)), sha256.Sum256(line)}
+			line = line[:min(excerptBytes, o.MaxRecordBytes)]
+		}
+		c.Lines = append(c.Lines, string(line))
+		c.End = int64(position)
+		full := position-int(c.Offset) >= o.BatchBytes || len(line) < int(c.TooLarge.Length)
+		if full || position == len(plain) {
+			all = append(all, c)
+			c = copied{First: c.First + int64(len(c.Lines)), Offset: c.End}
+		}
+	}
+	if len(all) > 0 {
+		all[len(all)-1].Last = true
+	}
+	return all
+}
+
+func difference(got, want []copied) string {
+	for i := range min(len(got), len(want)) {
+		if !reflect.DeepEqual(got[i], want[i]) {
+			return fmt.Sprintf("batch %d: got %+v, want %+v", i, got[i], want[i])
+		}
+	}
+	return "in number"
+}
+
+// chunked returns its bytes in pieces of random size.
+type chunked struct {
+	rest   []byte
+	random *rand.Rand
+	most   int
+}
+
+func (c *chunked) Read(p []byte) (int, error) {
+	if len(c.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, c.rest[:min(len(c.rest), 1+c.random.IntN(c.most))])
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+// members compresses plain as gzip members that are cut at random places.
+func members(plain []byte, random *rand.Rand, count int) []byte {
+	var out bytes.Buffer
+	for i := range count {
+		part := plain
+		if i < count-1 {
+			part = plain[:random.IntN(len(plain)+1)]
+		}
+		plain = plain[len(part):]
+		w, _ := gzip.NewWriterLevel(&out, random.IntN(3))
+		_, _ = w.Write(part)
+		_ = w.Close()
+	}
+	return out.Bytes()
+}
+
+func drawPlain(t *rapid.T) []byte {
+	lines := rapid.SliceOfN(rapid.SliceOfN(rapid.SampledFrom([]byte("ab{}\r ")), 0, 60), 0, 60).Draw(t, "lines")
+	plain := bytes.Join(lines, []byte{'\n'})
+	// Now and then stretch it beyond every internal buffer.
+	if factor := rapid.SampledFrom([]int{1, 1, 1, 200, 2000}).Draw(t, "factor"); factor > 1 {
+		plain = bytes.Repeat(plain, factor)
+	}
+	if rapid.Bool().Draw(t, "final LF") {
+		plain = append(plain, '\n')
+	}
+	return plain
+}
+
+// I3: neither chunks nor members shape the batches. I2: going on at any batch's
+// end gives the same batches as reading through.
+func TestSplitProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		plain := drawPlain(t)
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		options := Options{
+			BatchBytes:     rapid.SampledFrom([]int{1, 50, 700, 40_000, 1 << 20}).Draw(t, "batch"),
+			MaxRecordBytes: rapid.SampledFrom([]int{1, 30, 59, 100_000}).Draw(t, "record"),
+		}
+		if len(plain) > 20_000 { // tiny batches of long inputs only cost time
+			options.BatchBytes = max(options.BatchBytes, 40_000)
+			options.MaxRecordBytes = max(options.MaxRecordBytes, 59)
+		}
+		compressed := members(plain, random, 1+random.IntN(5))
+		open := func() *Reader {
+			return NewReader(&chunked{compressed, random, 1 + random.IntN(len(compressed))}, options)
+		}
+
+		want := expect(plain, options)
+		got, err := drain(open())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%d batches, want %d; first difference: %s", len(got), len(want), difference(got, want))
+		}
+		if len(want) == 0 {
+			return
+		}
+		from := random.IntN(len(want))
+		resumed := open()
+		if err := resumed.Skip(want[from].End, want[from].First-1+int64(len(want[from].Lines))); err != nil {
+			t.Fatal(err)
+		}
+		got, err = drain(resumed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(append([]copied{}, got...), append([]copied{}, want[from+1:]...)) {
+			t.Fatalf("after batch %d: first difference: %s", from, difference(got, want[from+1:]))
+		}
+	})
+}
