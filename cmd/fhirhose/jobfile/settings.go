@@ -1,0 +1,213 @@
+package jobfile
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Setting is one key of the job file.
+type Setting struct {
+	Key     string // "sink.location"
+	Default string // as the job file would say it
+	Help    string // one line
+	list    bool   // takes a list; elsewhere written with commas
+	set     func(j *Job, value, base string) error
+}
+
+// Env is the environment variable that overrides the key.
+func (s Setting) Env() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
+}
+
+const envPrefix = "FHIRHOSE_"
+
+// Settings lists every key, in the order of the job file.
+func Settings() []Setting {
+	return []Setting{
+		{Key: "job", Help: "name of the job: a-z, 0-9 and -, at most 40", set: text(func(j *Job) *string { return &j.Name }, jobName)},
+		{Key: "state", Default: "./state", Help: "directory of checkpoint, staged input and tails of open files; it holds PHI",
+			set: setState},
+
+		{Key: "source.dynamodb_export.location", Help: "s3://bucket/prefix/AWSDynamoDB/<export id>, or a directory with its manifest-summary.json", set: location(func(j *Job) *Location { return &j.Source.Export })},
+		{Key: "source.binaries", Help: "bucket of Binary data; not yet available", set: text(func(j *Job) *string { return &j.Source.Binaries }, nil)},
+		{Key: "source.region", Help: "AWS region of the source bucket; empty: the AWS default", set: text(func(j *Job) *string { return &j.Source.Region }, nil)},
+		{Key: "source.tenant", Help: "tenant to move from a multi-tenant table; empty: a single-tenant table", set: text(func(j *Job) *string { return &j.Source.Tenant }, tenantID)},
+		{Key: "source.since", Help: "move only what was last updated after this moment (RFC 3339); it does not see deletes", set: moment(func(j *Job) *time.Time { return &j.Source.Since })},
+		{Key: "source.until", Help: "move only what was last updated up to this moment (RFC 3339)", set: moment(func(j *Job) *time.Time { return &j.Source.Until })},
+		{Key: "source.types", Help: "resource types to move; empty: all", list: true, set: setTypes},
+		{Key: "source.deleted", Default: "true", Help: "false leaves out every DELETED row, superseded history too", set: boolean(func(j *Job) *bool { return &j.Source.Deleted })},
+		{Key: "source.expected_bucket_owner", Help: "account id that must own the source bucket", set: text(func(j *Job) *string { return &j.Source.Owner }, accountID)},
+		{Key: "source.s3.path_style", Default: "false", Help: "bucket in the path, not in the host name (S3 look-alikes)", set: boolean(func(j *Job) *bool { return &j.Source.S3.PathStyle })},
+
+		{Key: "sink.location", Help: "s3://bucket/prefix, or a directory; the output goes below it", set: location(func(j *Job) *Location { return &j.Sink.Location })},
+		{Key: "sink.region", Help: "AWS region of the sink bucket; empty: the AWS default", set: text(func(j *Job) *string { return &j.Sink.Region }, nil)},
+		{Key: "sink.kms_key", Help: "KMS key that encrypts the output", set: text(func(j *Job) *string { return &j.Sink.KMSKey }, nil)},
+		{Key: "sink.expected_bucket_owner", Help: "account id that must own the sink bucket", set: text(func(j *Job) *string { return &j.Sink.Owner }, accountID)},
+		{Key: "sink.s3.path_style", Default: "false", Help: "bucket in the path, not in the host name (S3 look-alikes)", set: boolean(func(j *Job) *bool { return &j.Sink.S3.PathStyle })},
+		{Key: "sink.s3.request_checksums", Default: "true", Help: "send a checksum with every request; older look-alikes refuse it", set: boolean(func(j *Job) *bool { return &j.Sink.S3.RequestChecksums })},
+		{Key: "sink.s3.conditional_writes", Default: "true", Help: "never replace an object (If-None-Match); some look-alikes ignore it", set: boolean(func(j *Job) *bool { return &j.Sink.S3.ConditionalWrites })},
+
+		{Key: "layout.max_file_size", Default: "512MB", Help: "largest output file; HealthLake allows 5GB", set: size(func(j *Job) *int64 { return &j.Layout.MaxFileSize }, 1)},
+		{Key: "layout.max_folder_size", Default: "500GB", Help: "largest folder", set: size(func(j *Job) *int64 { return &j.Layout.MaxFolderSize }, 1)},
+		{Key: "layout.max_folder_files", Default: "10000", Help: "most files in a folder", set: number(func(j *Job) *int { return &j.Layout.MaxFolderFiles }, 1, 1_000_000)},
+		{Key: "layout.lanes", Default: "16", Help: "input objects read at the same time", set: number(func(j *Job) *int { return &j.Layout.Lanes }, 1, 1024)},
+
+		{Key: "limits.memory", Default: "512MiB", Help: "memory that the process may use", set: size(func(j *Job) *int64 { return &j.Limits.Memory }, 64<<20)},
+		{Key: "limits.workers", Default: "0", Help: "records are converted by at most so many workers; 0: one per core", set: number(func(j *Job) *int { return &j.Limits.Workers }, 0, 4096)},
+		{Key: "limits.spool", Default: "10GiB", Help: "disk space in state for staged input and tails of open files", set: size(func(j *Job) *int64 { return &j.Limits.Spool }, 1<<20)},
+		{Key: "limits.bandwidth", Default: "0", Help: "bytes per second from and to the network; 0: no limit", set: size(func(j *Job) *int64 { return &j.Limits.Bandwidth }, 0)},
+
+		{Key: "on_quarantine", Default: "stop", Help: "what `migrate` will do before an import if records were quarantined: stop, or continue", set: text(func(j *Job) *string { return &j.OnQuarantine }, onQuarantine)},
+		{Key: "http.listen", Default: "127.0.0.1:9464", Help: "address of /metrics, /healthz and /readyz while moving; empty: none", set: text(func(j *Job) *string { return &j.Listen }, hostPort)},
+	}
+}
+
+type setter = func(j *Job, value, base string) error
+
+func text(field func(*Job) *string, check func(string) error) setter {
+	return func(j *Job, value, _ string) error {
+		if check != nil && value != "" {
+			if err := check(value); err != nil {
+				return err
+			}
+		}
+		*field(j) = value
+		return nil
+	}
+}
+
+func setState(j *Job, value, base string) error {
+	if value == "" {
+		return errors.New("is empty")
+	}
+	j.State = absolute(value, base)
+	return nil
+}
+
+func location(field func(*Job) *Location) setter {
+	return func(j *Job, value, base string) (err error) {
+		if value != "" {
+			*field(j), err = parseLocation(value, base)
+		}
+		return err
+	}
+}
+
+func boolean(field func(*Job) *bool) setter {
+	return func(j *Job, value, _ string) error {
+		switch strings.ToLower(value) {
+		case "true":
+			*field(j) = true
+		case "false":
+			*field(j) = false
+		default:
+			return fmt.Errorf("%q is neither true nor false", value)
+		}
+		return nil
+	}
+}
+
+func number(field func(*Job) *int, least, most int) setter {
+	return func(j *Job, value, _ string) error {
+		n, err := strconv.Atoi(strings.ReplaceAll(value, "_", ""))
+		if err != nil || n < least || n > most {
+			return fmt.Errorf("%q is not a number from %d to %d", value, least, most)
+		}
+		*field(j) = n
+		return nil
+	}
+}
+
+func size(field func(*Job) *int64, least int64) setter {
+	return func(j *Job, value, _ string) error {
+		n, err := ParseSize(value)
+		if err == nil && n < least {
+			err = fmt.Errorf("%q is less than the least, %d bytes", value, least)
+		}
+		*field(j) = n
+		return err
+	}
+}
+
+func moment(field func(*Job) *time.Time) setter {
+	return func(j *Job, value, _ string) error {
+		if value == "" {
+			return nil
+		}
+		at, err := time.Parse(time.RFC3339, value)
+		if err != nil {
+			return fmt.Errorf("%q is not a moment; write 2026-01-31T00:00:00Z", value)
+		}
+		*field(j) = at
+		return nil
+	}
+}
+
+var typeName = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,63}$`)
+
+func setTypes(j *Job, value, _ string) error {
+	for name := range strings.SplitSeq(value, ",") {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			continue
+		}
+		if !typeName.MatchString(name) {
+			return fmt.Errorf("%q is not the name of a resource type", name)
+		}
+		j.Source.Types = append(j.Source.Types, name)
+	}
+	return nil
+}
+
+var (
+	jobPattern     = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
+	tenantPattern  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
+)
+
+func jobName(value string) error {
+	if !jobPattern.MatchString(value) {
+		return fmt.Errorf("%q may hold only a-z, 0-9 and -, and at most 40 of them", value)
+	}
+	return nil
+}
+
+func tenantID(value string) error {
+	if value == "*" {
+		return errors.New(`"*" (all tenants in one pass) is not yet available; name one tenant`)
+	}
+	if !tenantPattern.MatchString(value) {
+		return errors.New("may hold only letters, digits, _ and -, and at most 64 of them")
+	}
+	return nil
+}
+
+func accountID(value string) error {
+	if !accountPattern.MatchString(value) {
+		return fmt.Errorf("%q is not an account id of 12 digits", value)
+	}
+	return nil
+}
+
+func onQuarantine(value string) error {
+	if value != "stop" && value != "continue" {
+		return fmt.Errorf("%q is neither stop nor continue", value)
+	}
+	return nil
+}
+
+func hostPort(value string) error {
+	_, port, err := net.SplitHostPort(value)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("%q is not host:port; write 127.0.0.1:9464", value)
+	}
+	return nil
+}

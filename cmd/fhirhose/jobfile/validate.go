@@ -1,0 +1,106 @@
+package jobfile
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/fhirhose/fhirhose/metrics"
+)
+
+// healthLakeFile is the largest file that HealthLake imports.
+const healthLakeFile = 5_000_000_000
+
+// validate checks what one setting alone cannot show, and adds warnings.
+func validate(j *Job) error {
+	for _, check := range []func(*Job) error{required, notYet, filters, apart, caps} {
+		if err := check(j); err != nil {
+			return err
+		}
+	}
+	warn(j)
+	return nil
+}
+
+func required(j *Job) error {
+	for _, r := range []struct {
+		key   string
+		given bool
+	}{
+		{"job", j.Name != ""},
+		{"source.dynamodb_export.location", !j.Source.Export.IsZero()},
+		{"sink.location", !j.Sink.Location.IsZero()},
+	} {
+		if r.given {
+			continue
+		}
+		where, hint := "in "+j.File, fmt.Sprintf("add it, or give --%s; what each key means: fhirhose help settings", r.key)
+		if j.File == "" {
+			where = "and there is no " + DefaultFile + " here"
+			hint = "name the job file with -c; `fhirhose demo` writes one to start from"
+		}
+		return configError("read setting", r.key, fmt.Errorf("is missing %s", where), hint)
+	}
+	return nil
+}
+
+func notYet(j *Job) error {
+	if j.Source.Binaries == "" {
+		return nil
+	}
+	return configError("read setting", "source.binaries", errors.New("moving Binary data is not yet available"),
+		"remove the key; Binary rows are then moved as they are, without data")
+}
+
+func filters(j *Job) error {
+	if s := j.Source; !s.Since.IsZero() && !s.Until.IsZero() && !s.Since.Before(s.Until) {
+		return configError("read setting", "source.until", errors.New("is not later than source.since, so nothing would be moved"), "widen the range")
+	}
+	return nil
+}
+
+// apart keeps source, output and state out of each other: a sweep or a restart
+// in one must never meet the files of another.
+func apart(j *Job) error {
+	places := []struct {
+		name string
+		at   Location
+	}{
+		{"the output below sink.location", j.Output()},
+		{"state", Location{Dir: j.State}},
+		{"source.dynamodb_export.location", j.Source.Export},
+	}
+	for i, a := range places {
+		for _, b := range places[i+1:] {
+			if a.at.within(b.at) || b.at.within(a.at) {
+				return configError("read settings", "", fmt.Errorf("%s and %s lie within one another", a.name, b.name), "use a place of its own for each")
+			}
+		}
+	}
+	return nil
+}
+
+func caps(j *Job) error {
+	if j.Layout.MaxFileSize > j.Layout.MaxFolderSize {
+		return configError("read setting", "layout.max_file_size", errors.New("is larger than layout.max_folder_size"), "a folder must hold at least one file")
+	}
+	return nil
+}
+
+func warn(j *Job) {
+	for _, name := range j.Source.Types {
+		if metrics.KnownType(name) {
+			continue
+		}
+		warning := "source.types: " + name + " is no resource type of FHIR STU3, R4 or R5"
+		if near := nearest(name, metrics.ResourceTypes()); near != "" {
+			warning += "; the nearest is " + near
+		}
+		j.Warnings = append(j.Warnings, warning)
+	}
+	if j.Layout.MaxFileSize > healthLakeFile {
+		j.Warnings = append(j.Warnings, "layout.max_file_size is over 5GB, which HealthLake does not import")
+	}
+	if !j.Source.Since.IsZero() {
+		j.Warnings = append(j.Warnings, "source.since does not see deletes: FHIR Works leaves meta.lastUpdated as it is when it deletes")
+	}
+}
