@@ -28,26 +28,37 @@ func WriteObjects(dir string, objects [][]string) (Summary, error) {
 func (e Export) Write() (Summary, error) {
 	n := newNames(e.Dir, e.Prefix, 0)
 	n.bareKeys = e.BareKeys
-	s := Summary{Dir: e.Dir, ExportID: n.exportID}
+	return writeExport(n, len(e.Objects), 1, func(k int, w *objectWriter) error {
+		return e.writeLines(w, e.Objects[k])
+	})
+}
+
+// WriteLines writes an export of so many data files from lines that fill makes:
+// it is called once per data file and hands each line to add, which copies it.
+func WriteLines(dir string, objects int, fill func(k int, add func(line []byte) error) error) (Summary, error) {
+	const level = 6
+	return writeExport(newNames(dir, "", 0), objects, level, func(k int, w *objectWriter) error {
+		return fill(k, w.line)
+	})
+}
+
+func writeExport(n names, objects, level int, fill func(k int, w *objectWriter) error) (Summary, error) {
+	s := Summary{Dir: n.dir, ExportID: n.exportID}
 	if err := n.prepare(); err != nil {
 		return s, err
 	}
-	for k, lines := range e.Objects {
-		o, err := e.writeObject(n, k, lines)
+	for k := range objects {
+		w, err := n.create(k, level)
+		if err != nil {
+			return s, err
+		}
+		o, err := w.close(fill(k, w))
 		if err != nil {
 			return s, fmt.Errorf("generate: object %d: %w", k, err)
 		}
 		s.Objects = append(s.Objects, o)
 	}
 	return s, n.writeManifests(&s)
-}
-
-func (e Export) writeObject(n names, k int, lines []string) (Object, error) {
-	w, err := n.create(k, 1)
-	if err != nil {
-		return Object{}, err
-	}
-	return w.close(e.writeLines(w, lines))
 }
 
 func (e Export) writeLines(w *objectWriter, lines []string) error {

@@ -95,3 +95,20 @@ func TestExportByHand(t *testing.T) {
 		}
 	}
 }
+
+func TestWriteLines(t *testing.T) {
+	s, err := WriteLines(t.TempDir(), 2, func(k int, add func([]byte) error) error {
+		for range k + 1 {
+			if err := add([]byte("line")); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if summary, _ := readManifests(t, s); summary.ItemCount != 3 {
+		t.Errorf("%d items", summary.ItemCount)
+	}
+}
