@@ -1,0 +1,141 @@
+package objectstore
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// finding is what matters of an error: for the retry, the metric, the exit code
+// and the text, so that the four agree.
+type finding struct {
+	code        string // of S3, proved to be one
+	status      int    // of HTTP
+	canceled    bool
+	network     bool
+	timeout     bool // a network error: nothing moved
+	credentials bool // there are none
+	certificate bool
+	damaged     bool  // the SDK found a wrong checksum in an answer
+	disk        error // of the local disk
+}
+
+var codePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.]{0,63}$`)
+
+func examine(err error) (f finding) {
+	if err == nil {
+		return f
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok && codePattern.MatchString(api.ErrorCode()) {
+		f.code = api.ErrorCode()
+	}
+	if response := httpResponse(err); response != nil {
+		f.status = response.StatusCode
+	}
+	_, f.credentials = errors.AsType[*credentialError](err)
+	_, f.certificate = errors.AsType[*tls.CertificateVerificationError](err)
+	f.canceled = errors.Is(err, context.Canceled)
+	f.damaged = strings.Contains(err.Error(), "checksum did not match")
+	f.disk = diskError(err)
+	if f.disk == nil && !f.certificate && !f.credentials && !f.canceled {
+		f.timeout, f.network = network(err)
+	}
+	if f.code == "unknown" || f.code == "UnknownError" {
+		f.code = ""
+	}
+	return f
+}
+
+func network(err error) (timeout, any bool) {
+	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
+		return true, true
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return true, true
+	}
+	_, isOp := errors.AsType[*net.OpError](err)
+	_, isURL := errors.AsType[*url.Error](err)
+	_, isDNS := errors.AsType[*net.DNSError](err)
+	_, isSend := errors.AsType[*smithyhttp.RequestSendError](err)
+	broken := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed)
+	return false, isOp || isURL || isDNS || isSend || broken
+}
+
+func httpResponse(err error) *http.Response {
+	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	if !ok || response.Response == nil {
+		return nil
+	}
+	return response.Response.Response
+}
+
+func (f finding) isOneOf(codes ...string) bool {
+	for _, code := range codes {
+		if f.code == code {
+			return true
+		}
+	}
+	return false
+}
+
+func (f finding) isNotFound() bool {
+	return f.isOneOf("NoSuchKey", "NotFound", "NoSuchVersion") || f.code == "" && f.status == 404
+}
+
+func (f finding) isPrecondition() bool {
+	return f.code == "PreconditionFailed" || f.status == 412
+}
+
+func (f finding) isExpired() bool {
+	return f.isOneOf("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired")
+}
+
+func (f finding) isSkew() bool { return f.isOneOf("RequestTimeTooSkewed", "RequestInTheFuture") }
+
+func (f finding) isRegion() bool {
+	return f.isOneOf("PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException") ||
+		f.status == 301 || f.status == 307
+}
+
+func (f finding) isKMS() bool { return strings.HasPrefix(f.code, "KMS.") }
+
+func (f finding) isDenied() bool {
+	return (f.status == 401 || f.status == 403) && !f.isKMS()
+}
+
+func (f finding) isThrottle() bool {
+	_, known := retry.DefaultThrottleErrorCodes[f.code]
+	return known || f.status == 429 || f.code == "ServiceUnavailable"
+}
+
+func (f finding) isChecksum() bool {
+	return f.damaged || f.isOneOf("BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "InvalidDigest", "IncompleteBody")
+}
+
+func (f finding) cause() Cause {
+	switch {
+	case f.isExpired():
+		return ExpiredToken
+	case f.isThrottle():
+		return Throttle
+	case f.isChecksum():
+		return Checksum
+	case f.timeout, f.code == "RequestTimeout":
+		return Timeout
+	case f.network:
+		return Reset
+	default:
+		return ServerError
+	}
+}
