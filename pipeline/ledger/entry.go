@@ -11,6 +11,10 @@ const (
 	// holds fewer. It is part of the format version.
 	SegmentEntries = 1 << 18
 
+	// EstimatedBytes is what an entry takes in a sealed segment, for an estimate
+	// before the job: a written record with a UUID as its id and a single version.
+	EstimatedBytes = 64
+
 	// UnknownTime is the LastUpdated of a record whose meta.lastUpdated could
 	// not be read.
 	UnknownTime = math.MinInt64

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -54,7 +55,11 @@ func open(t testing.TB, segments ...[]ledger.Entry) *ledger.Ledger {
 }
 
 // resources collects what Resources yields, cloned.
-func resources(t testing.TB, l *ledger.Ledger, memory int) []ledger.Resource {
+func resources(t interface {
+	Helper()
+	Fatal(...any)
+	Context() context.Context
+}, l *ledger.Ledger, memory int) []ledger.Resource {
 	t.Helper()
 	var all []ledger.Resource
 	for r, err := range l.Resources(t.Context(), memory) {

@@ -36,25 +36,29 @@ type merge struct {
 	heap []head // a binary heap, least entry first
 }
 
-// memoryFor returns the least memory with which a merge can work.
-func (l *Ledger) memoryFor() int { return len(l.segments) * (minBuffer + perCursor) }
+// MinMemory returns the least memory, in bytes, with which Summarize and
+// Resources can work.
+func (l *Ledger) MinMemory() int { return len(l.segments) * (minBuffer + perCursor) }
 
 // newMerge returns a merge of the entries whose leading byte is in [from, to),
 // that uses at most memory bytes.
 func (l *Ledger) newMerge(ctx context.Context, from, to, memory int) (*merge, error) {
 	n := len(l.segments)
-	if memory < l.memoryFor() {
+	if memory < l.MinMemory() {
 		return nil, &pipeline.Error{Op: "read ledger", Kind: pipeline.KindConfig,
-			Err:  fmt.Errorf("%d segments need %d bytes of memory, %d are allowed", n, l.memoryFor(), memory),
+			Err:  fmt.Errorf("%d segments need %d bytes of memory, %d are allowed", n, l.MinMemory(), memory),
 			Hint: "raise limits.memory"}
 	}
 	m := &merge{ctx: ctx, heap: make([]head, 0, n)}
 	cursors := make([]cursor, n)
+	size := l.bufferSize(from, to, memory)
+	arena := make([]byte, n*size)
 	for i := range cursors {
 		c := &cursors[i]
-		seg := &l.segments[i]
-		size := min(memory/n-perCursor, maxBuffer, max(minBuffer, int(seg.marks[to].offset-seg.marks[from].offset)))
-		c.init(l, i, from, to, make([]byte, size))
+		c.init(l, i, from, to, arena[i*size:(i+1)*size])
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		more, err := c.advance()
 		if err != nil {
 			return nil, segmentError(i, err)
@@ -62,14 +66,22 @@ func (l *Ledger) newMerge(ctx context.Context, from, to, memory int) (*merge, er
 		if more {
 			m.heap = append(m.heap, head{c.key, c})
 		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 	}
 	for i := len(m.heap)/2 - 1; i >= 0; i-- {
 		m.sink(i)
 	}
 	return m, nil
+}
+
+// bufferSize shares memory among the segments; no buffer need be larger than
+// the widest range.
+func (l *Ledger) bufferSize(from, to, memory int) int {
+	widest := uint32(0)
+	for i := range l.segments {
+		widest = max(widest, l.segments[i].marks[to].offset-l.segments[i].marks[from].offset)
+	}
+	share := memory/max(1, len(l.segments)) - perCursor
+	return min(share, maxBuffer, max(minBuffer, int(widest)))
 }
 
 // top returns the cursor that stands at the least entry, or nil at the end. It
