@@ -1,0 +1,55 @@
+package dynamoexport
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"strings"
+)
+
+// checksumBytes bounds a checksum file.
+const checksumBytes = 4 << 10
+
+// verifyChecksum compares a manifest with the checksum file beside it, if there
+// is one. The guide calls it manifest-*.checksum; exports with manifest-*.md5
+// exist.
+func verifyChecksum(ctx context.Context, p place, name string, data []byte) error {
+	for _, extension := range []string{".checksum", ".md5"} {
+		beside := strings.TrimSuffix(name, ".json") + extension
+		text, err := p.read(ctx, beside, checksumBytes)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			continue // optional; without leave to list, S3 answers 403 for an absent object
+		}
+		if err != nil {
+			return err
+		}
+		want, ok := parseChecksum(text)
+		if !ok {
+			return broken(p.name(beside), "holds no MD5 in base64 or hex; remove it if it is none")
+		}
+		if md5.Sum(data) != want {
+			return broken(p.name(name), "MD5 differs from the one in %s", beside)
+		}
+	}
+	return nil
+}
+
+// parseChecksum reads an MD5 in base64 or hex, alone or as md5sum writes it.
+func parseChecksum(text []byte) (sum [16]byte, ok bool) {
+	words := strings.Fields(string(text))
+	if len(words) == 0 {
+		return sum, false
+	}
+	word := strings.Trim(words[0], `"`)
+	decoded, err := hex.DecodeString(word)
+	if err != nil {
+		decoded, err = base64.StdEncoding.DecodeString(word)
+	}
+	if err != nil || len(decoded) != len(sum) {
+		return sum, false
+	}
+	return [16]byte(decoded), true
+}
