@@ -2,11 +2,13 @@ package metrics
 
 // StageNames are the stages of the record pipeline, in the order of the data.
 func StageNames() []string {
-	return []string{"stage", "inflate", "convert", "merge", "write", "cut"}
+	return []string{"stage", "inflate", "convert", "merge", "write", "ledger", "cut"}
 }
 
-// The closed sets that are known here.
+// The closed sets that are known here. A wait is known by its first word: what
+// follows names an object, which is no label.
 var (
+	waitNames  = set([]string{"object", "files", "cut", "retry", "credentials"})
 	stageNames = set(StageNames())
 	lockedAges = set([]string{"<1m", "<1h", "<1d", ">=1d", "unknown"})
 	phaseNames = set([]string{

@@ -8,11 +8,11 @@ import (
 )
 
 // Labels are the closed sets that label values come from; a value outside its
-// set is exposed as "other". Resource types, stages and phases are known here.
+// set is exposed as "other". Resource types, stages, waits and phases are known
+// here.
 type Labels struct {
 	Reasons []string // why a record was filtered or quarantined
 	Retries []string // causes of a retry
-	Waits   []string // what the pipeline can wait for
 }
 
 // Collector exposes a [Status] to Prometheus. It keeps no counter of its own:
@@ -82,10 +82,10 @@ func (v snapshot) age(moment time.Time) float64 {
 
 // labelSets folds what is outside a closed set into one label, so that the
 // number of series is bounded whatever a table holds (I10).
-type labelSets struct{ reasons, retries, waits map[string]bool }
+type labelSets struct{ reasons, retries map[string]bool }
 
 func newLabelSets(l Labels) labelSets {
-	return labelSets{reasons: set(l.Reasons), retries: set(l.Retries), waits: set(l.Waits)}
+	return labelSets{reasons: set(l.Reasons), retries: set(l.Retries)}
 }
 
 func set(names []string) map[string]bool {

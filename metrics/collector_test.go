@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "rewrite docs/metrics.md and golden file
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func testLabels() Labels {
-	return Labels{Reasons: []string{"pending", "bad-id"}, Retries: []string{"throttled"}, Waits: []string{"sink"}}
+	return Labels{Reasons: []string{"pending", "bad-id"}, Retries: []string{"throttled"}}
 }
 
 // gather returns every sample of fhirhose's own families by "name{labels}".
@@ -68,7 +68,7 @@ func after() Status {
 			Duplicates: 7, VersionHoles: 8, Unidentified: 9},
 		Stages:        []Stage{{Name: "merge", Busy: 2, Queue: 3, Capacity: 16}},
 		BytesInFlight: 1, MemoryLimit: 2, Cuts: 3, CutSeconds: 4, LastCut: noon, LastCutLength: 5,
-		Retries: map[string]int64{"throttled": 1}, LastProgress: noon, WaitingFor: "sink", LastRetryWait: noon,
+		Retries: map[string]int64{"throttled": 1}, LastProgress: noon, WaitingFor: "object data/x.json.gz", LastRetryWait: noon,
 		StateFree: 11, Elapsed: 12,
 	}
 }

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -120,10 +121,10 @@ func health() []family {
 		gauge("retry_wait_age_seconds", "Time since the last wait before a retry; -1 if there was none.", func(v snapshot) float64 { return v.age(v.LastRetryWait) }),
 		{"waiting", prometheus.GaugeValue, "1 for what the pipeline waits for now.", []string{"for"}, func(v snapshot, out emit) {
 			now := map[string]int64{}
-			if v.WaitingFor != "" {
-				now[v.WaitingFor] = 1
+			if what, _, _ := strings.Cut(v.WaitingFor, " "); what != "" {
+				now[what] = 1
 			}
-			each(fold(v.labels.waits, now), out)
+			each(fold(waitNames, now), out)
 		}},
 		{"phase", prometheus.GaugeValue, "1 for the phase that the job is in.", []string{"phase"}, func(v snapshot, out emit) {
 			each(fold(phaseNames, map[string]int64{string(v.Phase): 1}), out)

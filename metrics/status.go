@@ -54,7 +54,7 @@ type Status struct {
 	LastCutLength float64          `json:"last_cut_seconds"`
 	Retries       map[string]int64 `json:"retries"` // this process, by cause
 	LastProgress  time.Time        `json:"last_progress"`
-	WaitingFor    string           `json:"waiting_for"`      // what the pipeline waits for now; "" when it moves
+	WaitingFor    string           `json:"waiting_for"`      // what the pipeline waits for now, "" when it moves; its first word is from a closed set
 	LastRetryWait time.Time        `json:"last_retry_wait"`  // the last moment spent waiting before a retry
 	StateFree     int64            `json:"state_free_bytes"` // free space of the state file system, -1 unknown
 }
@@ -97,7 +97,7 @@ type LedgerTotals struct {
 
 // Stage is one stage of the pipeline.
 type Stage struct {
-	Name     string  `json:"name"` // stage, inflate, convert, merge, write, cut
+	Name     string  `json:"name"` // stage, inflate, convert, merge, write, ledger, cut
 	Busy     float64 `json:"busy_seconds"`
 	Queue    int     `json:"queue"`
 	Capacity int     `json:"capacity"`
