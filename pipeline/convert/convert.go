@@ -1,0 +1,85 @@
+package convert
+
+import (
+	"crypto/sha256"
+	"math"
+	"slices"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/digest"
+	"github.com/fhirhose/fhirhose/pipeline/digest/canon"
+)
+
+// Record describes the row that was converted last. Its slices are valid until
+// the next call of Convert.
+type Record struct {
+	Type        []byte                  // FHIR resource type; nil if unreadable
+	ID          []byte                  // FHIR id, without tenant; nil if unreadable
+	Version     uint32                  // vid; 0 if unreadable
+	Status      pipeline.DocumentStatus // StatusUnknown if unreadable
+	LastUpdated int64                   // meta.lastUpdated, Unix ms; math.MinInt64 if unreadable
+	LockEnd     int64                   // lockEndTs, Unix ms; 0 if there is none
+	Reason      pipeline.Reason         // NoReason: written
+	Path        []byte                  // element path of the first defect of a quarantined row, e.g. "name.given"
+	MultiTenant bool                    // the row has _tenantId or _id
+
+	Content [sha256.Size]byte // content digest, if written
+	Label   [sha256.Size]byte // label digest, if written
+
+	// Unknown names the top-level attributes of a written row that FHIR Works
+	// is not known to add: they begin with "_" and are no primitive extension.
+	// Names unlike those of FHIR elements are "?".
+	Unknown [][]byte
+}
+
+// Converter converts rows, one at a time. Its buffers are reused.
+type Converter struct {
+	filter
+	tape   canon.Tape
+	labels digest.Labels
+	row    row
+	kind   kind   // type of the value that was copied last
+	inMeta bool   // the next map is that in meta
+	added  []byte // tags to add to the row
+}
+
+// Convert appends the FHIR JSON line of a row, with its LF, to dst if the row is
+// to be written; else it returns dst with its content unchanged. line is one
+// line of an export, with or without its line end. r is overwritten.
+//
+// In a job without tenant, a row with MultiTenant set is never written: the
+// caller stops the job.
+func (c *Converter) Convert(dst, line []byte, r *Record) []byte {
+	*r = Record{LastUpdated: math.MinInt64, Unknown: r.Unknown[:0]}
+	start := len(dst)
+	dst = slices.Grow(dst, len(line)+canon.Room)
+	c.tape.Reset(line, dst, 1)
+	c.labels.Reset()
+	c.row.reset()
+	end := c.scan(start)
+	if r.Reason = c.judge(r); r.Reason != pipeline.NoReason {
+		return dst
+	}
+	out := c.addTags(dst[:end], r.Status == pipeline.Deleted)
+	out = append(out, '\n')
+	if c.maxLine > 0 && int64(len(out)-start) > c.maxLine {
+		r.Reason = pipeline.OverFileCap
+		return out[:start]
+	}
+	r.Content = sha256.Sum256(c.row.content)
+	r.Label = c.labels.Sum()
+	r.Unknown = c.appendUnknown(r.Unknown)
+	return out
+}
+
+// appendUnknown appends the names of unknown attributes.
+func (c *Converter) appendUnknown(names [][]byte) [][]byte {
+	for _, s := range c.row.unknown {
+		name := c.tape.Text(s.from, s.to)
+		if !canon.IsElement(name) {
+			name = append(name[:0:0], '?')
+		}
+		names = append(names, name)
+	}
+	return names
+}

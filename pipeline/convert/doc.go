@@ -1,0 +1,15 @@
+// Package convert turns one row of a DynamoDB export of a FHIR Works table into
+// one line of FHIR NDJSON, and applies the rules of such a row (design section
+// 6): what is quarantined, what is filtered, which attributes go, which tags
+// are added. Its formats: facts of AWS, DynamoDB JSON and the resource table.
+//
+// It is pure: bytes in, bytes and a [Record] out. One pass over the row writes
+// the line and the canonical text that its digests are computed from (package
+// digest). A row in the shape that DynamoDB writes, without white space, is
+// matched eight bytes at a time (value.go); whatever does not match, be it
+// unusual or wrong, goes through a general path (slow.go).
+//
+// A row that is no strict JSON ends the scan. A value that is no DynamoDB value
+// does not: it is noted and passed over, because the row's identity and the
+// filters come before it in the rules.
+package convert

@@ -1,0 +1,273 @@
+package canon
+
+import (
+	"bytes"
+	"math/bits"
+	"slices"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+)
+
+// member is one member of an open object.
+type member struct {
+	prefix uint64 // first eight bytes of the decoded name, big-endian, padded with 0
+	start  uint32 // of the opening quote of its name in the canonical text
+	end    uint32 // behind its value, set by order; or omitted
+}
+
+// omitted in member.end marks a member that Content leaves out.
+const omitted = ^uint32(0)
+
+// Begin opens an object whose brace has been read, and returns its number for
+// End.
+func (t *Tape) Begin() (base int) {
+	base = len(t.members)
+	t.open = append(t.open, frame(base))
+	return base
+}
+
+// Hide keeps the names of the innermost open object, which has none yet, out of
+// element paths.
+func (t *Tape) Hide() { t.open[len(t.open)-1] = ^t.open[len(t.open)-1] }
+
+// Name reads the name of the next member of the innermost open object, i being
+// behind its opening quote, which is already in both outputs.
+func (t *Tape) Name(i, o, k int) (int, int, int) {
+	x := t.Word(i)
+	if m := special(x); m != 0 {
+		n := bits.TrailingZeros64(m) &^ 7
+		if byte(x>>n) == '"' {
+			store8(at(t.raw, o), 0, x)
+			store8(at(t.text, k), 0, x)
+			prefix := bits.ReverseBytes64(x) &^ (^uint64(0) >> n)
+			t.members = append(t.members, member{prefix: prefix, start: uint32(k - 1)})
+			n = n>>3 + 1
+			return i + n, o + n, k + n
+		}
+	}
+	return t.longName(i, o, k)
+}
+
+// longName reads a name of eight bytes or more, or one with unusual characters.
+func (t *Tape) longName(i, o, k int) (int, int, int) {
+	i, o, end := t.String(i, o, k)
+	if i < 0 {
+		return i, o, end
+	}
+	m := member{start: uint32(k - 1)}
+	x := t.textWord(k)
+	if end-k > 8 && !hasSlash(x) {
+		m.prefix = bits.ReverseBytes64(x)
+	} else {
+		m.prefix = prefixOf(t.text[k : end-1])
+	}
+	t.members = append(t.members, m)
+	return i, o, end
+}
+
+func (t *Tape) textWord(k int) uint64 { return load8(at(t.text, k), 0) }
+
+func hasSlash(x uint64) bool {
+	x ^= '\\' * ones
+	return (x-ones)&^x&highs != 0
+}
+
+// Omit leaves the newest member of the innermost open object out of Content. It
+// still takes part in the search for names that occur twice.
+func (t *Tape) Omit() { t.members[len(t.members)-1].end = omitted }
+
+// End closes the innermost object: k is behind the last value in the canonical
+// text, whose members are put in order in place.
+func (t *Tape) End(base, k int) {
+	m := t.members[base:]
+	for j := 1; j < len(m); j++ {
+		if m[j-1].prefix >= m[j].prefix {
+			t.order(m, k)
+			t.permute(m, k)
+			break
+		}
+	}
+	t.members = t.members[:base]
+	t.open = t.open[:len(t.open)-1]
+}
+
+// Content closes the innermost object, as End does, but returns the canonical
+// text of the object without the omitted members, valid until the next call of
+// End or Content. The text that Text returns stays where it is.
+func (t *Tape) Content(base, k int) []byte {
+	m := t.members[base:]
+	t.order(m, k)
+	t.scratch = grown(t.scratch, k+1)
+	out := append(t.scratch[:0], '{')
+	for _, m := range m {
+		if m.end != omitted {
+			if len(out) > 1 {
+				out = append(out, ',')
+			}
+			out = append(out, t.text[m.start:m.end]...)
+		}
+	}
+	t.members = t.members[:base]
+	t.open = t.open[:len(t.open)-1]
+	return append(out, '}')
+}
+
+// Member returns the canonical text, name and value, of the member of the
+// innermost open object with this name, which needs no escapes, or nil. k is as
+// for End; the text is valid until the object is ended.
+func (t *Tape) Member(base, k int, name string) []byte {
+	m := t.members[base:]
+	t.close(m, k)
+	for _, m := range m {
+		if string(t.name(m)) == name {
+			return t.text[m.start:m.end]
+		}
+	}
+	return nil
+}
+
+// close sets the ends of members, which still are in the order of the source.
+func (t *Tape) close(m []member, k int) {
+	end := uint32(k)
+	for j := len(m) - 1; j >= 0; j-- {
+		if m[j].end != omitted {
+			m[j].end = end
+		}
+		end = m[j].start - 1
+	}
+}
+
+// order closes and sorts members, and notes a name that occurs twice.
+func (t *Tape) order(m []member, k int) {
+	t.close(m, k)
+	if len(m) <= 32 {
+		for j := 1; j < len(m); j++ {
+			x := m[j]
+			h := j
+			for ; h > 0 && (x.prefix < m[h-1].prefix || x.prefix == m[h-1].prefix && t.compare(x, m[h-1]) < 0); h-- {
+				m[h] = m[h-1]
+			}
+			m[h] = x
+		}
+	} else {
+		slices.SortStableFunc(m, t.compare)
+	}
+	for j := 1; j < len(m); j++ {
+		if m[j-1].prefix == m[j].prefix && t.compare(m[j-1], m[j]) == 0 {
+			t.noteDuplicate(m[j])
+			break
+		}
+	}
+}
+
+// permute puts the canonical text of sorted members in order.
+func (t *Tape) permute(m []member, k int) {
+	first := m[0].start
+	for _, m := range m[1:] {
+		first = min(first, m.start)
+	}
+	at := int(first)
+	for len(m) > 0 && int(m[0].start) == at { // already in place
+		at = int(m[0].end) + 1
+		m = m[1:]
+	}
+	if len(m) == 0 {
+		return
+	}
+	t.scratch = grown(t.scratch, k-at)
+	old := t.scratch[:copy(t.scratch, t.text[at:k])]
+	shift := at
+	for j, m := range m {
+		if j > 0 {
+			t.text[at] = ','
+			at++
+		}
+		at += copy(t.text[at:], old[int(m.start)-shift:int(m.end)-shift])
+	}
+}
+
+// compare orders members by their decoded names.
+func (t *Tape) compare(a, b member) int {
+	if a.prefix != b.prefix {
+		if a.prefix < b.prefix {
+			return -1
+		}
+		return 1
+	}
+	x, y := t.name(a), t.name(b)
+	if bytes.IndexByte(x, '\\') < 0 && bytes.IndexByte(y, '\\') < 0 {
+		return bytes.Compare(x, y)
+	}
+	for len(x) > 0 && len(y) > 0 {
+		var cx, cy byte
+		cx, x = firstByte(x)
+		cy, y = firstByte(y)
+		if cx != cy {
+			return int(cx) - int(cy)
+		}
+	}
+	return len(x) - len(y)
+}
+
+// name returns the canonical text of a member's name, without quotes.
+func (t *Tape) name(m member) []byte {
+	text := t.text[m.start+1:]
+	n := 0
+	for text[n] != '"' {
+		if text[n] == '\\' {
+			n++
+		}
+		n++
+	}
+	return text[:n]
+}
+
+// prefixOf returns the first eight decoded bytes of canonical text.
+func prefixOf(text []byte) (prefix uint64) {
+	for n := 56; n >= 0 && len(text) > 0; n -= 8 {
+		var b byte
+		b, text = firstByte(text)
+		prefix |= uint64(b) << n
+	}
+	return prefix
+}
+
+// firstByte decodes the first byte of canonical text, where every escape means
+// one byte, and returns the rest.
+func firstByte(text []byte) (byte, []byte) {
+	if text[0] != '\\' {
+		return text[0], text[1:]
+	}
+	switch text[1] {
+	case 'b':
+		return '\b', text[2:]
+	case 'f':
+		return '\f', text[2:]
+	case 'n':
+		return '\n', text[2:]
+	case 'r':
+		return '\r', text[2:]
+	case 't':
+		return '\t', text[2:]
+	case 'u':
+		return unhex(text[4])<<4 | unhex(text[5]), text[6:]
+	default:
+		return text[1], text[2:]
+	}
+}
+
+func unhex(b byte) byte {
+	if b >= 'a' {
+		return b - 'a' + 10
+	}
+	return b - '0'
+}
+
+func (t *Tape) noteDuplicate(m member) {
+	if t.duplicate || t.fault != pipeline.NoReason {
+		return
+	}
+	t.duplicate = true
+	t.path = t.appendOuterPath(t.path[:0])
+	t.path = AppendElement(t.path, t.name(m))
+}

@@ -1,0 +1,115 @@
+package digest
+
+import (
+	"crypto/sha256"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/digest/canon"
+)
+
+// Sums are the digests of one resource.
+type Sums struct {
+	Content [sha256.Size]byte
+	Label   [sha256.Size]byte
+}
+
+// Digester computes the digests of plain FHIR JSON. Its buffers are reused: one
+// per goroutine. The zero value is ready.
+type Digester struct {
+	tape   canon.Tape
+	labels Labels
+	raw    []byte
+}
+
+// Resource returns the digests of one resource, a JSON object with nothing but
+// white space around it. If line is not that, the reason says why: NotJSON,
+// InvalidUTF8, TooDeep, DuplicateKey, or BadMeta where meta is no object.
+func (d *Digester) Resource(line []byte) (Sums, pipeline.Reason) {
+	t := &d.tape
+	if cap(d.raw) < len(line)+canon.Room {
+		d.raw = make([]byte, len(line)+canon.Room)
+	}
+	t.Reset(line, d.raw, 2)
+	d.labels.Reset()
+	i := t.Skip(0)
+	if t.Byte(i) != '{' {
+		t.Fail(pipeline.NotJSON)
+		return Sums{}, t.Fault()
+	}
+	base := t.Begin()
+	i, k, badMeta := d.members(i + 1)
+	if i >= 0 && !t.AtEnd(t.Skip(i)) {
+		t.Fail(pipeline.NotJSON)
+	}
+	if t.Fault() != pipeline.NoReason {
+		return Sums{}, t.Fault()
+	}
+	content := sha256.Sum256(t.Content(base, k))
+	switch {
+	case t.Fault() != pipeline.NoReason: // a name of the outermost object occurs twice
+		return Sums{}, t.Fault()
+	case badMeta:
+		return Sums{}, pipeline.BadMeta
+	}
+	return Sums{Content: content, Label: d.labels.Sum()}, pipeline.NoReason
+}
+
+// members reads the outermost object behind its brace. It returns the position
+// behind it in the source and behind its last member in the canonical text.
+func (d *Digester) members(i int) (_, k int, badMeta bool) {
+	t := &d.tape
+	k = 1
+	if i = t.Skip(i); t.Byte(i) == '}' {
+		return i + 1, k, false
+	}
+	for more := true; more; {
+		name := k + 1
+		if i, k = t.Key(i, 0, k); i < 0 {
+			return i, k, false
+		}
+		if string(t.Text(name, k-2)) == "meta" {
+			t.Omit()
+			if i = t.Skip(i); t.Byte(i) == '{' {
+				i, k = d.meta(i+1, k)
+			} else {
+				badMeta = true
+				i, k = t.Value(i, 0, k, 1)
+			}
+		} else {
+			i, k = t.Value(i, 0, k, 1)
+		}
+		if i < 0 {
+			return i, k, false
+		}
+		if i, k, more = t.More(i, k, '}'); i < 0 {
+			return i, k, false
+		}
+	}
+	return i, k - 1, badMeta
+}
+
+// meta reads meta behind its brace and takes the labels from it.
+func (d *Digester) meta(i, k int) (int, int) {
+	t := &d.tape
+	t.PutText(k, '{')
+	k++
+	base := t.Begin()
+	if i = t.Skip(i); t.Byte(i) == '}' {
+		t.End(base, k)
+		return i + 1, k
+	}
+	for more := true; more; {
+		if i, k = t.Key(i, 0, k); i < 0 {
+			return i, k
+		}
+		if i, k = t.Value(i, 0, k, 2); i < 0 {
+			return i, k
+		}
+		if i, k, more = t.More(i, k, '}'); i < 0 {
+			return i, k
+		}
+	}
+	d.labels.Take(t, base, k-1)
+	t.End(base, k-1)
+	return i, k
+}

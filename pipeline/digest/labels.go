@@ -1,0 +1,130 @@
+package digest
+
+import (
+	"bytes"
+	"crypto/sha256"
+
+	"github.com/fhirhose/fhirhose/pipeline/digest/canon"
+)
+
+// noLabels is SHA-256 of "{}": the label digest of a resource without labels.
+var noLabels = [sha256.Size]byte{
+	0x44, 0x13, 0x6f, 0xa3, 0x55, 0xb3, 0x67, 0x8a, 0x11, 0x46, 0xad, 0x16, 0xf7, 0xe8, 0x64, 0x9e,
+	0x94, 0xfb, 0x4f, 0xc2, 0x1f, 0xe7, 0x7e, 0x83, 0x10, 0xc0, 0x60, 0xf6, 0x1c, 0xaa, 0xff, 0x8a,
+}
+
+// Labels computes the label digest of one resource after the other. The zero
+// value stands for a resource without labels.
+type Labels struct {
+	text []byte // canonical text of the labels; empty if there are none
+	last []byte // the text before that was hashed, and its digest: labels repeat
+	sum  [sha256.Size]byte
+}
+
+// Reset starts a new resource.
+func (l *Labels) Reset() { l.text = l.text[:0] }
+
+// Take keeps the labels of meta, the innermost open object of t; base and k are
+// as for [canon.Tape.End], which must come next.
+func (l *Labels) Take(t *canon.Tape, base, k int) {
+	l.text = append(l.text[:0], '{')
+	l.add(t.Member(base, k, "profile"))
+	l.add(t.Member(base, k, "security"))
+	if tag := t.Member(base, k, "tag"); tag != nil {
+		l.addTags(tag)
+	}
+	l.text = append(l.text, '}')
+}
+
+// Sum returns the label digest.
+func (l *Labels) Sum() [sha256.Size]byte {
+	if len(l.text) <= len("{}") {
+		return noLabels
+	}
+	if !bytes.Equal(l.text, l.last) {
+		l.last = append(l.last[:0], l.text...)
+		l.sum = sha256.Sum256(l.text)
+	}
+	return l.sum
+}
+
+func (l *Labels) add(member []byte) {
+	if member == nil {
+		return
+	}
+	if len(l.text) > 1 {
+		l.text = append(l.text, ',')
+	}
+	l.text = append(l.text, member...)
+}
+
+// addTags adds the member tag without the tags that we add; if none is left it
+// adds nothing.
+func (l *Labels) addTags(member []byte) {
+	const opening = `"tag":[`
+	start := len(l.text)
+	if !bytes.HasPrefix(member, []byte(opening)) { // no list
+		l.add(member)
+		return
+	}
+	l.add([]byte(opening))
+	empty := len(l.text)
+	for list := member[len(opening):]; list[0] != ']'; {
+		n := element(list)
+		if !ours(list[:n]) {
+			if len(l.text) > empty {
+				l.text = append(l.text, ',')
+			}
+			l.text = append(l.text, list[:n]...)
+		}
+		if list = list[n:]; list[0] == ',' {
+			list = list[1:]
+		}
+	}
+	if len(l.text) == empty {
+		l.text = l.text[:start]
+		return
+	}
+	l.text = append(l.text, ']')
+}
+
+// ours tells whether a tag, in canonical text, is one of those that package
+// convert adds: exactly code and display, and no system.
+func ours(tag []byte) bool {
+	const deleted = `{"code":"DELETED","display":"DELETED"}`
+	const updated = `{"code":"originalLastUpdated","display":"`
+	if string(tag) == deleted {
+		return true
+	}
+	display, ok := bytes.CutPrefix(tag, []byte(updated))
+	return ok && element(tag[len(updated)-1:]) == len(display) // its quote for the closing brace
+}
+
+// element returns the length of the canonical value that text begins with.
+func element(text []byte) int {
+	depth, quoted := 0, false
+	for n := 0; n < len(text); n++ {
+		b := text[n]
+		switch {
+		case quoted && b == '\\':
+			n++
+		case b == '"':
+			if quoted = !quoted; !quoted && depth == 0 {
+				return n + 1
+			}
+		case quoted:
+		case b == '{' || b == '[':
+			depth++
+		case b == '}' || b == ']':
+			if depth--; depth == 0 {
+				return n + 1
+			}
+			if depth < 0 {
+				return n
+			}
+		case b == ',' && depth == 0:
+			return n
+		}
+	}
+	return len(text)
+}
