@@ -16,15 +16,15 @@ const minBuffer = maxPayload + blockFrame
 type cursor struct {
 	ledger *Ledger
 	seg    *segment
-	number int // of the segment
+	place  int // of the segment in the ledger
 
 	next, end int64  // bytes of the file that are still to be read
 	buf       []byte // at least minBuffer
 	have      []byte // part of buf that is read and not yet used
 	block     unpacker
 	first     bool   // the block's first entry is next
-	left      uint32 // entries that the fan-out still promises
-	from, to  int    // leading bytes of the entries' keys
+	number    uint32 // of the next entry, in the segment
+	last      uint32 // number of the entry after the range
 
 	// The current entry; its ID lies in ids[current].
 	entry   Entry
@@ -37,12 +37,11 @@ type cursor struct {
 
 // init places the cursor before the first entry whose leading byte is from; it
 // ends before the first whose leading byte is to.
-func (c *cursor) init(l *Ledger, number, from, to int, buf []byte) {
-	seg := &l.segments[number]
-	c.from, c.to = from, to
-	c.ledger, c.seg, c.number, c.buf = l, seg, number, buf
+func (c *cursor) init(l *Ledger, place, from, to int, buf []byte) {
+	seg := &l.segments[place]
+	c.ledger, c.seg, c.place, c.buf = l, seg, place, buf
 	c.next, c.end = int64(seg.marks[from].offset), int64(seg.marks[to].offset)
-	c.left = seg.marks[to].entries - seg.marks[from].entries
+	c.number, c.last = seg.marks[from].entries, seg.marks[to].entries
 }
 
 // advance goes to the next entry. It returns false after the last.
@@ -56,11 +55,10 @@ func (c *cursor) advance() (bool, error) {
 	c.current = 1 - c.current
 	spare := &c.ids[c.current]
 	typ, label, ok := c.block.unpack(&c.entry, spare, c.first)
-	if !ok || c.left == 0 || int(typ) >= len(c.seg.ranks) || int(label) > len(c.seg.labels) {
+	if !ok || int(typ) >= len(c.seg.ranks) || int(label) > len(c.seg.labels) {
 		return false, damaged("an entry")
 	}
 	c.first = false
-	c.left--
 	c.rank = c.seg.ranks[typ]
 	c.entry.Type = c.ledger.types[c.rank]
 	if label > 0 {
@@ -71,9 +69,10 @@ func (c *cursor) advance() (bool, error) {
 	} else {
 		c.key = sortKey(c.entry.ID)
 	}
-	if lead := int(c.key >> 56); lead < c.from || lead >= c.to {
-		return false, damaged("an entry outside its range")
+	if lead := c.key >> 56; c.number < c.seg.marks[lead].entries || c.number >= c.seg.marks[lead+1].entries {
+		return false, damaged("an entry where the fan-out does not lead")
 	}
+	c.number++
 	if c.started && cmp.Or(cmp.Compare(key, c.key), bytes.Compare(id, c.entry.ID),
 		cmp.Compare(rank, c.rank), cmp.Compare(version, c.entry.Version)) > 0 {
 		return false, damaged("entries out of order")
@@ -85,7 +84,7 @@ func (c *cursor) advance() (bool, error) {
 // nextBlock checks the next block and makes it current.
 func (c *cursor) nextBlock() (bool, error) {
 	if len(c.have) == 0 && c.next == c.end {
-		if c.left != 0 {
+		if c.number != c.last {
 			return false, damaged("fewer entries than promised")
 		}
 		return false, nil
@@ -131,6 +130,6 @@ func (c *cursor) compare(d *cursor) int {
 		bytes.Compare(c.entry.ID, d.entry.ID),
 		cmp.Compare(c.rank, d.rank),
 		cmp.Compare(c.entry.Version, d.entry.Version),
-		cmp.Compare(c.number, d.number),
+		cmp.Compare(c.place, d.place),
 	)
 }

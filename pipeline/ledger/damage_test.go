@@ -78,7 +78,7 @@ func TestForeignVersionIsNamed(t *testing.T) {
 	}
 }
 
-// resum makes all checksums of a segment right again.
+// resum makes all checksums of a segment right again, as far as it hangs together.
 func resum(segment []byte) []byte {
 	table := crc32.MakeTable(crc32.Castagnoli)
 	s := bytes.Clone(segment)
@@ -86,6 +86,9 @@ func resum(segment []byte) []byte {
 	footer := int(binary.LittleEndian.Uint32(s[end+8:]))
 	for at := 12; at < footer; {
 		n := int(binary.LittleEndian.Uint32(s[at:]))
+		if at+8+n > footer {
+			break
+		}
 		binary.LittleEndian.PutUint32(s[at+4+n:], crc32.Checksum(s[at:at+4+n], table))
 		at += n + 8
 	}
@@ -117,8 +120,9 @@ func TestContradictionsAreRefused(t *testing.T) {
 		"same id first":          func(s []byte) { s[16] |= 0x10 },
 		"id length":              func(s []byte) { s[17] = 65 },
 		"type number":            func(s []byte) { s[18+len(a)] = 1 },
-		"more entries promised":  func(s []byte) { s[lastMark+4]++ },
-		"fewer entries promised": func(s []byte) { s[lastMark+4]-- },
+		"more entries promised":  func(s []byte) { promise(s, lastMark, 3) },
+		"fewer entries promised": func(s []byte) { promise(s, lastMark, 1) },
+		"entries of no bytes":    func(s []byte) { s[lastMark+4]++ },
 		"step back":              func(s []byte) { s[lastMark-8+4] += 9 },
 		"first mark":             func(s []byte) { s[lastMark-256*8]++ },
 		"more types":             func(s []byte) { s[footer]++ },
@@ -130,6 +134,13 @@ func TestContradictionsAreRefused(t *testing.T) {
 			spoil(s)
 			refused(t, name, readAll(t.Context(), bytes.NewReader(resum(s))))
 		})
+	}
+}
+
+// promise changes how many entries the fan-out gives to the only leading byte.
+func promise(s []byte, lastMark int, n byte) {
+	for at := lastMark; s[at+4] == 2; at -= 8 {
+		s[at+4] = n
 	}
 }
 

@@ -6,17 +6,17 @@ import "github.com/fhirhose/fhirhose/pipeline"
 type Fate uint8
 
 const (
-	// Uncommitted: there are only PENDING rows. The source never showed it.
+	// Uncommitted means that there are only PENDING rows. The source never showed it.
 	Uncommitted Fate = iota
-	// Live: the last committed version is written and not DELETED.
+	// Live means that the last committed version is written and not DELETED.
 	Live
-	// Deleted: the last committed version is written and DELETED. This is the
-	// only fate with which a resource may be deleted in a target, and only if
-	// its id is not ambiguous.
+	// Deleted means that the last committed version is written and DELETED. It
+	// is the only fate with which a resource may be deleted in a target, and
+	// only if its id is not ambiguous.
 	Deleted
-	// Unsettled: the last committed version was not written, or there are
-	// several rows of it that disagree. Such a resource is never deleted in a
-	// target and never reported as equal.
+	// Unsettled means that the last committed version was not written, or that
+	// there are several rows of it that disagree. Such a resource is never
+	// deleted in a target and never reported as equal.
 	Unsettled
 )
 

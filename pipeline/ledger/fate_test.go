@@ -119,8 +119,10 @@ func TestAmbiguousIsNeverDeletable(t *testing.T) {
 			}
 		})
 	}
-	l := open(t, []ledger.Entry{entry("Observation", "a", 1, pipeline.Deleted),
-		skipped("Patient", "a", 2, pipeline.Available, pipeline.OtherTenant)})
+	l := open(t, []ledger.Entry{
+		entry("Observation", "a", 1, pipeline.Deleted),
+		skipped("Patient", "a", 2, pipeline.Available, pipeline.OtherTenant),
+	})
 	if all := resources(t, l, plenty); len(all) != 1 || !all[0].Deletable() {
 		t.Fatalf("another tenant's id: %+v", all)
 	}

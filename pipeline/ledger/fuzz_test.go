@@ -22,23 +22,31 @@ func FuzzSegment(f *testing.F) {
 			}
 		}
 		check(readAll(t.Context(), bytes.NewReader(file)))
+		if n := len(file); n >= 36 && int64(binary.LittleEndian.Uint32(file[n-16:])) < int64(n-24) && binary.LittleEndian.Uint32(file[n-16:]) >= 12 {
+			check(readAll(t.Context(), bytes.NewReader(resum(file)))) // behind the checksums
+		}
 	})
 }
 
 // FuzzPayload goes behind the checksums: arbitrary bytes as the payload of a
 // block with right checksums. What a reader accepts, sealing it again keeps.
 func FuzzPayload(f *testing.F) {
-	for _, n := range []int{1, 2, 5, 20} {
-		sealed := seal(f, everyForm()[:n])
-		at, end := 12, int(binary.LittleEndian.Uint32(sealed[len(sealed)-16:]))
-		for at < end {
-			length := int(binary.LittleEndian.Uint32(sealed[at:]))
-			f.Add(sealed[at+4:at+4+length], uint16(1))
-			at += length + 8
+	sealed := seal(f, everyForm()[:20])
+	footer := int(binary.LittleEndian.Uint32(sealed[len(sealed)-16:]))
+	for at := 12; at < footer; {
+		n := int(binary.LittleEndian.Uint32(sealed[at:]))
+		lead, count := uint8(0), uint16(0)
+		for b := range 256 { // find the block in the fan-out
+			m := sealed[len(sealed)-24-257*8+8*b:]
+			if int(binary.LittleEndian.Uint32(m)) <= at {
+				lead, count = uint8(b), uint16(binary.LittleEndian.Uint32(m[12:])-binary.LittleEndian.Uint32(m[4:]))
+			}
 		}
+		f.Add(sealed[at+4:at+4+n], lead, count)
+		at += n + 8
 	}
-	f.Fuzz(func(t *testing.T, payload []byte, count uint16) {
-		file := around(payload, uint32(count))
+	f.Fuzz(func(t *testing.T, payload []byte, lead uint8, count uint16) {
+		file := around(payload, lead, uint32(count))
 		l, err := ledger.Open(t.Context(), []ledger.File{bytes.NewReader(file)})
 		if err != nil {
 			return // an empty or overlong payload
@@ -64,18 +72,19 @@ func FuzzPayload(f *testing.F) {
 	})
 }
 
-// around builds a segment of one block, whose entries the fan-out puts under
-// the leading byte of the first seed.
-func around(payload []byte, count uint32) []byte {
+// around builds a segment of one block, all of whose entries the fan-out puts
+// under one leading byte.
+func around(payload []byte, lead uint8, count uint32) []byte {
 	u32 := binary.LittleEndian.AppendUint32
 	file := u32([]byte("fhledger"), 1)
 	file = append(u32(file, uint32(len(payload))), payload...)
 	file = u32(file, 0)
 	footer := uint32(len(file))
-	file = u32(file, 2)
-	file = append(file, "\x07Patient\x0bObservation"...)
-	file = append(u32(file, 1), make([]byte, 32)...)
-	lead := naiveHash([]byte(ids[0]))[0]
+	file = u32(file, 4)
+	for _, name := range types {
+		file = append(append(file, byte(len(name))), name...)
+	}
+	file = append(u32(file, 4), make([]byte, 4*32)...)
 	for b := range 257 {
 		if b <= int(lead) {
 			file = u32(u32(file, 12), 0)

@@ -59,7 +59,8 @@ func resources(t interface {
 	Helper()
 	Fatal(...any)
 	Context() context.Context
-}, l *ledger.Ledger, memory int) []ledger.Resource {
+}, l *ledger.Ledger, memory int,
+) []ledger.Resource {
 	t.Helper()
 	var all []ledger.Resource
 	for r, err := range l.Resources(t.Context(), memory) {
@@ -96,8 +97,10 @@ func entry(typ, id string, version uint32, status pipeline.DocumentStatus) ledge
 
 // skipped is a record that was not written, for a reason.
 func skipped(typ, id string, version uint32, status pipeline.DocumentStatus, why pipeline.Reason) ledger.Entry {
-	return ledger.Entry{Type: []byte(typ), ID: []byte(id), Version: version, Status: status, Reason: why,
-		LastUpdated: 1693685827463}
+	return ledger.Entry{
+		Type: []byte(typ), ID: []byte(id), Version: version, Status: status, Reason: why,
+		LastUpdated: 1693685827463,
+	}
 }
 
 func uuid(n int) string {

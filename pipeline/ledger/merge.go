@@ -45,9 +45,11 @@ func (l *Ledger) MinMemory() int { return len(l.segments) * (minBuffer + perCurs
 func (l *Ledger) newMerge(ctx context.Context, from, to, memory int) (*merge, error) {
 	n := len(l.segments)
 	if memory < l.MinMemory() {
-		return nil, &pipeline.Error{Op: "read ledger", Kind: pipeline.KindConfig,
+		return nil, &pipeline.Error{
+			Op: "read ledger", Kind: pipeline.KindConfig,
 			Err:  fmt.Errorf("%d segments need %d bytes of memory, %d are allowed", n, l.MinMemory(), memory),
-			Hint: "raise limits.memory"}
+			Hint: "raise limits.memory",
+		}
 	}
 	m := &merge{ctx: ctx, heap: make([]head, 0, n)}
 	cursors := make([]cursor, n)
@@ -103,7 +105,7 @@ func (m *merge) pop() error {
 	}
 	more, err := c.advance()
 	if err != nil {
-		return segmentError(c.number, err)
+		return segmentError(c.place, err)
 	}
 	if more {
 		m.heap[0].key = c.key

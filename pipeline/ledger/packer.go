@@ -15,7 +15,7 @@ type mark struct {
 }
 
 // packer writes sorted rows as blocks, and remembers what the footer needs. An
-// error of the writer is kept and returned by finish.
+// error of the writer is kept by the bufio.Writer and returned by finish.
 type packer struct {
 	w        *bufio.Writer
 	offset   uint32 // bytes of the file before the open block
@@ -43,7 +43,7 @@ func newPacker(w io.Writer) *packer {
 
 func (p *packer) writeChecked(b []byte) {
 	p.checksum = crc32.Update(p.checksum, castagnoli, b)
-	p.w.Write(b)
+	_, _ = p.w.Write(b)
 }
 
 // add packs the next row in ledger order.
@@ -75,7 +75,7 @@ func (p *packer) flushBlock() {
 	}
 	binary.LittleEndian.PutUint32(p.block, uint32(len(p.block)-blockFrame/2))
 	p.block = binary.LittleEndian.AppendUint32(p.block, crc32.Checksum(p.block, castagnoli))
-	p.w.Write(p.block)
+	_, _ = p.w.Write(p.block)
 	p.offset += uint32(len(p.block))
 	p.block, p.previous = p.block[:blockFrame/2], nil
 }
@@ -101,8 +101,8 @@ func (p *packer) finish() (int64, error) {
 	footer = binary.LittleEndian.AppendUint64(footer, size)
 	footer = binary.LittleEndian.AppendUint32(footer, p.offset)
 	p.writeChecked(footer)
-	p.w.Write(binary.LittleEndian.AppendUint32(nil, p.checksum))
-	p.w.WriteString(segmentEnd)
+	_, _ = p.w.Write(binary.LittleEndian.AppendUint32(nil, p.checksum))
+	_, _ = p.w.WriteString(segmentEnd)
 	return int64(size), p.w.Flush()
 }
 

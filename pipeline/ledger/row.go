@@ -25,8 +25,6 @@ const (
 	rowContent     = rowHead
 	rowLabel       = rowHead + 32
 	rowDigests     = 64
-
-	maxRow = rowHead + rowDigests + 2*MaxNameBytes
 )
 
 // Row is the open form of one entry. The bytes belong to the chunk that it was

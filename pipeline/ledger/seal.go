@@ -72,8 +72,10 @@ func sortRows(rows []byte, n int) ([]position, error) {
 		return nil, err
 	}
 	if len(order) != n {
-		return nil, &pipeline.Error{Op: "seal ledger segment", Kind: pipeline.KindFatal,
-			Err: fmt.Errorf("%d rows, %d expected", len(order), n)}
+		return nil, &pipeline.Error{
+			Op: "seal ledger segment", Kind: pipeline.KindFatal,
+			Err: fmt.Errorf("%d rows, %d expected", len(order), n),
+		}
 	}
 	slices.SortFunc(order, func(a, b position) int {
 		if c := cmp.Compare(a.key, b.key); c != 0 {
