@@ -51,9 +51,11 @@ const deepLevels = 5000
 
 // RowDefects lists the defects for which a row must be quarantined.
 func RowDefects() []Defect {
-	return []Defect{NotJSON, InvalidUTF8, DuplicateKey, TooDeep, TooLarge, NoItem,
+	return []Defect{
+		NotJSON, InvalidUTF8, DuplicateKey, TooDeep, TooLarge, NoItem,
 		NoType, BadType, NoID, BadID, NoVersion, BadVersion, NoStatus, BadStatus,
-		NoMeta, BadMeta, BadTag, BadNumber, BadAttribute, TenantMismatch}
+		NoMeta, BadMeta, BadTag, BadNumber, BadAttribute, TenantMismatch,
+	}
 }
 
 // Oddities lists the defects for which every row is written nevertheless,

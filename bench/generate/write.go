@@ -27,8 +27,10 @@ func Write(ctx context.Context, options Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	s := Summary{Dir: o.Dir, ExportID: n.exportID, Resources: int64(o.Resources),
-		Types: map[string]int64{}, Statuses: map[string]int64{}, Defects: map[Defect]int64{}}
+	s := Summary{
+		Dir: o.Dir, ExportID: n.exportID, Resources: int64(o.Resources),
+		Types: map[string]int64{}, Statuses: map[string]int64{}, Defects: map[Defect]int64{},
+	}
 	for _, p := range parts {
 		p.addTo(&s)
 	}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fhirhose/fhirhose/bench/generate"
+)
+
+func TestByteSize(t *testing.T) {
+	for text, want := range map[string]int64{"300MB": 300e6, "2GiB": 2 << 30, "1.5GB": 15e8, "77": 77} {
+		var b byteSize
+		if err := b.Set(text); err != nil || int64(b) != want {
+			t.Errorf("%s: %d, %v", text, b, err)
+		}
+	}
+	for _, text := range []string{"", "MB", "-1MB", "3 apples", "1MB2"} {
+		var b byteSize
+		if err := b.Set(text); err == nil {
+			t.Errorf("%q is accepted as %d", text, b)
+		}
+	}
+}
+
+func writeOutput(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestOutputsAreComparedAsMultisets(t *testing.T) {
+	want, err := readRecords(writeOutput(t, map[string]string{
+		"job/v1-0/Patient-v1-00000.ndjson":      `{"id":"a","n":1.50,"t":"\u00e9/"}` + "\n" + `{"id":"b"}` + "\n",
+		"job/v1-0/Observation-v1-00000.ndjson":  `{"id":"b"}` + "\n",
+		"job/_fhirhose/quarantine-00000.ndjson": `{"id":"b"}` + "\n",
+	}))
+	if err != nil || len(want) != 3 {
+		t.Fatalf("%d records, %v", len(want), err)
+	}
+	const observation = `{"id":"b"}` + "\n"
+	f := func(patients, observations, verdict string) {
+		t.Helper()
+		dir := writeOutput(t, map[string]string{"process-0/Patient-v1.ndjson": patients, "process-1/Observation-v1-7.ndjson": observations})
+		if got := sameOutput(want, dir); !strings.HasPrefix(got, verdict) {
+			t.Errorf("%s, want %s", got, verdict)
+		}
+	}
+	f(`{"id":"b"}`+"\n"+`{"t":"é\/","n":1.5,"id":"a"}`+"\n", observation, "equal")
+	f(`{"id":"b"}`+"\n"+`{"t":"é/","n":1.51,"id":"a"}`+"\n", observation, "DIFFERENT: 1 missing, 1 extra")
+	f(`{"id":"b"}`+"\n", observation, "DIFFERENT: 1 missing, 0 extra")
+	f(`{"id":"b"}`+"\n"+`{"t":"é/","n":1.5,"id":"a"}`+"\n", observation+observation, "DIFFERENT: 0 missing, 1 extra")
+	f(`{"id":"b"}`+"\n"+`{"t":"é/","n":"1.5","id":"a"}`+"\n", observation, "DIFFERENT")
+	f(`{"id":`, "", "unreadable")
+}
+
+func TestStoredRow(t *testing.T) {
+	r, err := newStoredRow([]byte(`{"resourceType":"Observation","id":"x","a":[1.50,true,null,{"reference":"Patient/1"},"<é>"],"b":{}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := string(r.appendLine(nil, 3, 4))
+	for _, part := range []string{
+		`{"Item":{"resourceType":{"S":"Observation"},"id":{"S":"`,
+		`"},"a":{"L":[{"N":"1.50"},{"BOOL":true},{"NULL":true},{"M":{"reference":{"S":"Patient/1"}}},{"S":"<é>"}]},"b":{"M":{}},"vid":{"N":"1"},"meta":`,
+		`"_references":{"L":[{"S":"Patient/1"}]}}}`,
+	} {
+		if !strings.Contains(line, part) {
+			t.Errorf("no %s in %s", part, line)
+		}
+	}
+	if !json.Valid([]byte(line)) || line == string(r.appendLine(nil, 4, 4)) {
+		t.Errorf("line %s", line)
+	}
+}
+
+func TestGeneratedInputIsCached(t *testing.T) {
+	s := &settings{data: t.TempDir()}
+	o := generate.Options{Seed: 1, Resources: 50}
+	first, err := s.generated(context.Background(), "x", o, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := filepath.Join(first.Dir, "mark")
+	if err := os.WriteFile(mark, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.generated(context.Background(), "x", o, 0); err != nil || again.Items != first.Items {
+		t.Fatalf("%+v, %v", again, err)
+	}
+	if _, err := os.Stat(mark); err != nil {
+		t.Error("the same input was made again")
+	}
+	o.Seed = 2
+	if _, err := s.generated(context.Background(), "x", o, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("another input was not made")
+	}
+}
+
+func TestMedian(t *testing.T) {
+	e := contender{}
+	for _, n := range []time.Duration{9, 1, 5, 2} {
+		e.runs = append(e.runs, usage{CPU: n, Wall: 10 * n, RSS: int64(n)})
+	}
+	if m := e.median(); m.CPU != 3 || m.Wall != 35 || m.RSS != 3 {
+		t.Errorf("%+v", m)
+	}
+}
+
+// shell is a contender that runs a script with the output folder as $1.
+func shell(name, script string) *contender {
+	return &contender{name: name, complete: true, commands: func(out string) ([][]string, error) {
+		return [][]string{{"sh", "-c", script, "sh", out}}, nil
+	}}
+}
+
+func TestContest(t *testing.T) {
+	s := &settings{data: t.TempDir()}
+	if err := os.MkdirAll(filepath.Join(s.data, "work"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	in, err := s.generated(context.Background(), "x", generate.Options{Resources: 20, Objects: 1}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := shell("own", `echo '{"id":"a"}' > "$1/Patient-v1-00000.ndjson"`)
+	own.fhirhose = true
+	equal := shell("equal", `echo '{ "id": "a" }' > "$1/Patient-v1.ndjson"`)
+	other := shell("other", `echo '{"id":"b"}' > "$1/Patient-v1.ndjson"`)
+	broken := shell("broken", `echo why >&2; exit 3`)
+	c := &contest{settings: s, input: in, rounds: 3, compare: true, entries: []*contender{own, equal, other, broken}}
+	if err := c.run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if len(own.runs) != 3 || own.runs[0].Wall <= 0 || own.runs[0].RSS <= 0 {
+		t.Errorf("runs %+v", own.runs)
+	}
+	if equal.equal != "equal" || !strings.HasPrefix(other.equal, "DIFFERENT") {
+		t.Errorf("verdicts %q, %q", equal.equal, other.equal)
+	}
+	if !strings.Contains(broken.failure, "why") || len(broken.runs) != 0 {
+		t.Errorf("failure %q", broken.failure)
+	}
+	left, err := os.ReadDir(filepath.Join(s.data, "work"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range left {
+		if entry.IsDir() {
+			t.Errorf("%s is left", entry.Name())
+		}
+	}
+	r := report{machine: machine{CPU: "test"}, rounds: 3, cores: 1, floors: []*contest{c}, peers: c, scenarios: []scenarioResult{{contests: []*contest{c}}}}
+	for _, want := range []string{"| own |", "missing: sh -c", "equal |", "DIFFERENT"} {
+		if !strings.Contains(r.markdown(), want) {
+			t.Errorf("no %q in\n%s", want, r.markdown())
+		}
+	}
+}
+
+func TestPeersSplitTheFiles(t *testing.T) {
+	files := []string{"0", "1", "2", "3", "4"}
+	got, err := peer{command: []string{"run"}}.commands(t.TempDir(), files, 2)
+	if err != nil || len(got) != 2 || strings.Join(got[0][2:], "") != "024" || strings.Join(got[1][2:], "") != "13" {
+		t.Errorf("%v, %v", got, err)
+	}
+	if got, _ = (peer{command: []string{"run"}, whole: true}).commands(t.TempDir(), files, 2); len(got) != 1 || len(got[0]) != 7 {
+		t.Errorf("%v", got)
+	}
+}

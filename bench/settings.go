@@ -1,0 +1,86 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// settings say what to measure.
+type settings struct {
+	fhirhose  string // binary; "" builds ./cmd/fhirhose
+	data      string // inputs, scratch space and installed peers
+	peers     string // folder of the peers' scripts
+	results   string // file to write
+	size      byteSize
+	sample    byteSize
+	rounds    int
+	only      string // peers: all, none, or names
+	scenarios string // all, none, or names
+	testdata  string
+	cores     int
+}
+
+func parseSettings(args []string) (settings, error) {
+	s := settings{size: 1 << 30, sample: 128 << 20, cores: runtime.NumCPU(), testdata: os.Getenv("FHIRHOSE_TESTDATA")}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.StringVar(&s.fhirhose, "fhirhose", "", "binary to measure (default: build ./cmd/fhirhose)")
+	f.StringVar(&s.data, "data", "bench/data", "folder of inputs, scratch space and installed peers")
+	f.StringVar(&s.peers, "peers", "bench/peers", "folder of the peers' scripts")
+	f.StringVar(&s.results, "out", "", "file to write (default: bench/results/<machine>.md; - for none)")
+	f.Var(&s.size, "size", "decompressed bytes of the main input")
+	f.Var(&s.sample, "sample", "decompressed bytes of the peers' input")
+	f.IntVar(&s.rounds, "rounds", 5, "runs of each contender")
+	f.StringVar(&s.only, "only", "all", "peers to run: all, none, or names with commas")
+	f.StringVar(&s.scenarios, "scenarios", "memory,files,uneven", "scenarios to run: all, none, or names with commas ("+strings.Join(scenarioNames(), ", ")+")")
+	if err := f.Parse(args); err != nil {
+		return s, err
+	}
+	for _, path := range []*string{&s.data, &s.peers, &s.fhirhose} {
+		if *path == "" {
+			continue
+		}
+		absolute, err := filepath.Abs(*path)
+		if err != nil {
+			return s, err
+		}
+		*path = absolute
+	}
+	return s, os.MkdirAll(s.data, 0o755)
+}
+
+func wanted(list, name string) bool {
+	return list == "all" || strings.Contains(","+list+",", ","+name+",")
+}
+
+// byteSize is a flag like 300MB or 2GiB.
+type byteSize int64
+
+var sizeUnits = []struct {
+	suffix string
+	bytes  int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"", 1}}
+
+func (b *byteSize) String() string { return megabytes(int64(*b)) }
+
+// Set implements flag.Value.
+func (b *byteSize) Set(text string) error {
+	for _, unit := range sizeUnits {
+		number, ok := strings.CutSuffix(text, unit.suffix)
+		if !ok {
+			continue
+		}
+		var n float64
+		if _, err := fmt.Sscanf(number+"\n", "%g\n", &n); err != nil || n <= 0 {
+			return fmt.Errorf("%q is no size", text)
+		}
+		*b = byteSize(n * float64(unit.bytes))
+		return nil
+	}
+	return fmt.Errorf("%q is no size", text)
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.0fMB", float64(n)/1e6) }
