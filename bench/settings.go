@@ -27,7 +27,7 @@ type settings struct {
 func parseSettings(args []string) (settings, error) {
 	s := settings{size: 1 << 30, sample: 128 << 20, cores: runtime.NumCPU(), testdata: os.Getenv("FHIRHOSE_TESTDATA")}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.StringVar(&s.fhirhose, "fhirhose", "", "binary to measure (default: build ./cmd/fhirhose)")
+	f.StringVar(&s.fhirhose, "binary", "", "binary to measure (default: build ./cmd/fhirhose)")
 	f.StringVar(&s.data, "data", "bench/data", "folder of inputs, scratch space and installed peers")
 	f.StringVar(&s.peers, "peers", "bench/peers", "folder of the peers' scripts")
 	f.StringVar(&s.results, "out", "", "file to write (default: bench/results/<machine>.md; - for none)")
