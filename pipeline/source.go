@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // Object is one input file of a source.
@@ -19,6 +20,13 @@ type Source interface {
 	// them: by Items descending, then by Key. The list is fixed once Source is
 	// opened, and part of the job's fingerprint.
 	Objects() []Object
+
+	// Spools tells whether staging takes local space in `state`, as a download
+	// does and a directory does not.
+	Spools() bool
+
+	// ExportTime is the moment that the source shows, zero if it is unknown.
+	ExportTime() time.Time
 
 	// Stage makes object i locally readable and proves that its bytes are
 	// those that the manifest promises (I9). What an earlier run staged and

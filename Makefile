@@ -1,0 +1,42 @@
+# Every target works on a fresh machine with Go alone; bench adds the peers that
+# it finds.
+
+BIN       := $(CURDIR)/.bin
+GOLANGCI  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULN    := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+FUZZTIME  ?= 30s
+
+.PHONY: build demo test lint vuln bench fuzz soak
+
+build:
+	go build -o $(BIN)/fhirhose ./cmd/fhirhose
+
+demo: build
+	$(BIN)/fhirhose demo --dir demo
+
+test:
+	go test -race -timeout 20m ./...
+	cd s3test && go test -race -timeout 20m ./...
+
+lint: $(BIN)/golangci-lint
+	$(BIN)/golangci-lint run ./...
+	cd s3test && $(BIN)/golangci-lint run --config ../.golangci.yml ./...
+
+vuln:
+	GOBIN=$(BIN) go install $(GOVULN)
+	$(BIN)/govulncheck ./...
+
+bench: build
+	go run ./bench -binary $(BIN)/fhirhose
+
+fuzz:
+	@set -e; for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$target/*_test.go | sed 's/func //'); do \
+	    echo "$$target $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$target; \
+	  done; done
+
+soak:
+	FHIRHOSE_KILLS=1000 go test -timeout 12h -run 'TestKill' -v ./pipeline/records
+
+$(BIN)/golangci-lint:
+	GOBIN=$(BIN) go install $(GOLANGCI)

@@ -1,0 +1,235 @@
+package checkpoint
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/durable"
+	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
+	"github.com/fhirhose/fhirhose/pipeline/records"
+)
+
+var _ records.Checkpoint = (*Store)(nil)
+
+// The one bucket and key of this package; all other buckets are pipelines'.
+var (
+	metaBucket = []byte("meta")
+	jobKey     = []byte("job")
+)
+
+// lockWait is how long Open waits for a process that is just ending.
+const lockWait = 2 * time.Second
+
+// meta is stored once, when the checkpoint is made.
+type meta struct {
+	Identity Identity `json:"identity"`
+	RunID    string   `json:"run_id"`
+}
+
+// Store is an open checkpoint. Its methods may be called from any goroutine.
+type Store struct {
+	db    *bbolt.DB
+	path  string
+	runID string
+	print string
+}
+
+// Open opens the checkpoint at path, or makes a new one for the identity. A
+// file that is damaged or of another job is KindCheckpoint and stays as it is;
+// one that another process holds is KindClaimed.
+func Open(path string, identity Identity) (*Store, error) {
+	fresh := false
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		fresh = true
+	}
+	db, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, path: path, print: identity.Fingerprint()}
+	if fresh {
+		err = s.create(identity)
+	} else {
+		err = s.check(identity)
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// open turns every way in which bbolt refuses a file, panics included, into an
+// error that says what to do.
+func open(path string) (db *bbolt.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = unreadable(path, fmt.Errorf("%v", r))
+		}
+	}()
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+	switch {
+	case err == nil:
+		return db, nil
+	case errors.Is(err, bbolt.ErrTimeout):
+		return nil, &pipeline.Error{
+			Op: "open checkpoint", Object: path, Kind: pipeline.KindClaimed, Err: errors.New("another process holds it"),
+			Hint: "wait for that process, or stop it",
+		}
+	case errors.Is(err, fs.ErrPermission):
+		return nil, &pipeline.Error{
+			Op: "open checkpoint", Object: path, Kind: pipeline.KindConfig, Err: fs.ErrPermission,
+			Hint: "run as the user who owns `state`",
+		}
+	default:
+		return nil, unreadable(path, err)
+	}
+}
+
+func unreadable(path string, err error) error {
+	return &pipeline.Error{
+		Op: "open checkpoint", Object: path, Kind: pipeline.KindCheckpoint, Err: err,
+		Hint: "nothing was changed; restore the file from a copy, or begin again with `fhirhose move --restart`",
+	}
+}
+
+func (s *Store) create(identity Identity) error {
+	s.runID = rand.Text()
+	value, err := json.Marshal(meta{identity, s.runID})
+	if err != nil {
+		return err
+	}
+	err = s.update(func(tx *bbolt.Tx) error {
+		bucket, err := tx.CreateBucket(metaBucket)
+		if err != nil {
+			return err
+		}
+		return bucket.Put(jobKey, value)
+	})
+	if err != nil {
+		return s.failed("create checkpoint", err)
+	}
+	if err := durable.SyncDir(filepath.Dir(s.path)); err != nil {
+		return s.failed("create checkpoint", err)
+	}
+	return nil
+}
+
+func (s *Store) check(wanted Identity) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = unreadable(s.path, fmt.Errorf("%v", r))
+		}
+	}()
+	var stored meta
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket(metaBucket)
+		if bucket == nil {
+			// A kill between the file's making and its first commit left it empty.
+			if k, _ := tx.Cursor().First(); k == nil {
+				return errEmpty
+			}
+			return errors.New("it holds no job")
+		}
+		return json.Unmarshal(bucket.Get(jobKey), &stored)
+	})
+	switch {
+	case errors.Is(err, errEmpty):
+		return s.create(wanted)
+	case err != nil:
+		return unreadable(s.path, err)
+	case stored.Identity.Format != wanted.Format:
+		return &pipeline.Error{
+			Op: "open checkpoint", Object: s.path, Kind: pipeline.KindCheckpoint,
+			Err:  fmt.Errorf("it has format version %d, this release writes %d", stored.Identity.Format, wanted.Format),
+			Hint: "finish the job with the release that began it, or begin again with `fhirhose move --restart`",
+		}
+	}
+	if difference := stored.Identity.difference(wanted); difference != "" {
+		return &pipeline.Error{
+			Op: "open checkpoint", Object: s.path, Kind: pipeline.KindCheckpoint,
+			Err:  fmt.Errorf("it belongs to another job: %s", difference),
+			Hint: "undo that change, give the new job another name and state, or begin again with `fhirhose move --restart`",
+		}
+	}
+	s.runID = stored.RunID
+	return nil
+}
+
+var errEmpty = errors.New("empty checkpoint")
+
+// Claim returns the content of _fhirhose/claim.json: this run and nobody else.
+func (s *Store) Claim() []byte {
+	claim, err := json.Marshal(struct {
+		Format      int    `json:"format_version"`
+		Fingerprint string `json:"fingerprint"`
+		RunID       string `json:"run_id"`
+	}{pipeline.FormatVersion, s.print, s.runID})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return append(claim, '\n')
+}
+
+// Each calls f for every entry of a bucket in key order; a bucket that does not
+// exist has none. The value is valid during the call only.
+func (s *Store) Each(bucket string, f func(key string, value []byte) error) error {
+	return s.db.View(func(tx *bbolt.Tx) error {
+		b := tx.Bucket([]byte(bucket))
+		if b == nil {
+			return nil
+		}
+		return b.ForEach(func(k, v []byte) error { return f(string(k), v) })
+	})
+}
+
+// Commit stores all changes in one durable transaction, or none.
+func (s *Store) Commit(changes []records.Change) error {
+	err := s.update(func(tx *bbolt.Tx) error {
+		for _, c := range changes {
+			b, err := tx.CreateBucketIfNotExists([]byte(c.Bucket))
+			if err != nil {
+				return err
+			}
+			if c.Value == nil {
+				err = b.Delete([]byte(c.Key))
+			} else {
+				err = b.Put([]byte(c.Key), c.Value)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return s.failed("commit checkpoint", err)
+	}
+	return nil
+}
+
+// update is one durable transaction between two fault points.
+func (s *Store) update(change func(*bbolt.Tx) error) error {
+	if err := faultpoint.At("commit"); err != nil {
+		return err
+	}
+	if err := s.db.Update(change); err != nil {
+		return err
+	}
+	return faultpoint.At("committed")
+}
+
+// Close gives the file free.
+func (s *Store) Close() error { return s.db.Close() }
+
+func (s *Store) failed(op string, err error) error {
+	return durable.Failure(op, s.path, "the state directory", err)
+}

@@ -1,0 +1,135 @@
+package checkpoint_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fhirhose/fhirhose/checkpoint"
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/records"
+)
+
+func identity() checkpoint.Identity {
+	return checkpoint.NewIdentity(
+		map[string]string{"layout.lanes": "16", "source.tenant": ""},
+		[]pipeline.Object{{Key: "data/a.json.gz", MD5: [16]byte{1}}, {Key: "data/b.json.gz", MD5: [16]byte{2}}})
+}
+
+func open(t *testing.T, path string) *checkpoint.Store {
+	t.Helper()
+	s, err := checkpoint.Open(path, identity())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestCommitIsReadBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "checkpoint.db")
+	s := open(t, path)
+	claim := s.Claim()
+	err := s.Commit([]records.Change{
+		{Bucket: "b", Key: "2", Value: []byte("two")}, {Bucket: "b", Key: "1", Value: []byte("one")},
+		{Bucket: "b", Key: "3", Value: []byte("three")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit([]records.Change{{Bucket: "b", Key: "3"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path)
+	var got []string
+	if err := s.Each("b", func(k string, v []byte) error { got = append(got, k+string(v)); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Join(got, " ") != "1one 2two" {
+		t.Errorf("got %v", got)
+	}
+	if !bytes.Equal(s.Claim(), claim) {
+		t.Error("the run id changed")
+	}
+}
+
+func TestRunIDsDiffer(t *testing.T) {
+	a, b := open(t, filepath.Join(t.TempDir(), "a")), open(t, filepath.Join(t.TempDir(), "b"))
+	if bytes.Equal(a.Claim(), b.Claim()) {
+		t.Error("two runs would claim the same")
+	}
+}
+
+// TestOtherJobIsRefusedByName: exit 10 with the difference named.
+func TestOtherJobIsRefusedByName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "checkpoint.db")
+	if err := open(t, path).Close(); err != nil {
+		t.Fatal(err)
+	}
+	f := func(change func(*checkpoint.Identity), want string) {
+		t.Helper()
+		other := identity()
+		change(&other)
+		_, err := checkpoint.Open(path, other)
+		if pipeline.KindOf(err) != pipeline.KindCheckpoint || pipeline.HintOf(err) == "" {
+			t.Fatalf("kind %d, hint %q: %v", pipeline.KindOf(err), pipeline.HintOf(err), err)
+		}
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+	f(func(id *checkpoint.Identity) { id.Settings["layout.lanes"] = "8" }, `layout.lanes was "16", is "8"`)
+	f(func(id *checkpoint.Identity) { id.Objects = id.Objects[:1] }, "the source had 2 objects, has 1")
+	f(func(id *checkpoint.Identity) { id.Objects[1].Key = "data/c.json.gz" }, "object 2 was data/b.json.gz, is data/c.json.gz")
+	f(func(id *checkpoint.Identity) { id.Objects[0].MD5 = []byte{9} }, "object data/a.json.gz has another MD5")
+	f(func(id *checkpoint.Identity) { id.Format++ }, "format version")
+}
+
+func TestHeldByAnother(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "checkpoint.db")
+	open(t, path)
+	if _, err := checkpoint.Open(path, identity()); pipeline.KindOf(err) != pipeline.KindClaimed {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestDamagedFileIsRefusedAndKept: every way of damage is refused, and the file
+// stays as it was.
+func TestDamagedFileIsRefusedAndKept(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "checkpoint.db")
+	s := open(t, whole)
+	if err := s.Commit([]records.Change{{Bucket: "b", Key: "k", Value: bytes.Repeat([]byte("x"), 9000)}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(name string, damage func([]byte) []byte) {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "checkpoint.db")
+			damaged := damage(bytes.Clone(content))
+			if err := os.WriteFile(path, damaged, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := checkpoint.Open(path, identity())
+			if pipeline.KindOf(err) != pipeline.KindCheckpoint || pipeline.HintOf(err) == "" {
+				t.Errorf("kind %d, hint %q: %v", pipeline.KindOf(err), pipeline.HintOf(err), err)
+			}
+			if after, _ := os.ReadFile(path); !bytes.Equal(after, damaged) {
+				t.Error("the file was changed")
+			}
+		})
+	}
+	f("both meta pages", func(b []byte) []byte { clear(b[:2*os.Getpagesize()]); return b })
+	f("text", func([]byte) []byte { return []byte("this is not a checkpoint\n") })
+	f("cut off", func(b []byte) []byte { return b[:os.Getpagesize()] })
+}

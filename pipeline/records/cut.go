@@ -1,0 +1,224 @@
+package records
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fhirhose/fhirhose/pipeline/shard"
+)
+
+// Checkpoint stores how far the job may claim to have come. checkpoint.Store
+// fulfils it.
+type Checkpoint interface {
+	// Each calls f for every entry of a bucket in key order.
+	Each(bucket string, f func(key string, value []byte) error) error
+	// Commit stores all changes in one durable transaction, or none of them.
+	Commit(changes []Change) error
+}
+
+// Change is one entry to store, or to delete where Value is nil.
+type Change struct {
+	Bucket, Key string
+	Value       []byte
+}
+
+// The buckets of the record pipeline, and the one key of the job's state.
+const (
+	stateBucket = "records"
+	begunKey    = "begun" // stored before the sink is touched
+	stateKey    = "state"
+	finishedKey = "finished"
+	filesBucket = "record-files"
+)
+
+// jobState is what a cut stores once: all of the merge that is not a file.
+type jobState struct {
+	Next    int             `json:"next"`
+	Turn    int             `json:"turn"`
+	Lanes   []position      `json:"lanes"`
+	Folders []shard.Folder  `json:"folders"`
+	Totals  json.RawMessage `json:"totals"`
+	Ledger  ledgerState     `json:"ledger"`
+	AllRead bool            `json:"all_read"`
+}
+
+// fileRecord is what a cut stores of one file, under its name.
+type fileRecord struct {
+	shard.OpenFile
+	Sealed bool            `json:"sealed,omitempty"`
+	Sum    []byte          `json:"sum"`            // SHA-256: of the content if sealed, else the hash's state
+	Sink   json.RawMessage `json:"sink,omitempty"` // what pipeline.File.Mark returned
+}
+
+// cut is a snapshot on its way through the writers to the checkpoint.
+type cut struct {
+	state jobState
+	done  []int        // objects finished before it
+	parts chan cutPart // one from each writer and from the ledger
+}
+
+// cutPart is what one writer, or the ledger, adds to a cut.
+type cutPart struct {
+	files  []fileMark
+	seals  []*seal
+	ledger *ledgerState
+	sync   func() error // of the open ledger segment
+}
+
+// fileMark is a dirty file and the function that makes it durable.
+type fileMark struct {
+	name   string
+	record fileRecord
+	settle func(context.Context) (json.RawMessage, error)
+}
+
+// settlers is how many files are made durable at the same time.
+const settlers = 32
+
+// committer makes cuts durable, one after the other, beside the flow of data.
+type committer struct {
+	m       *Mover
+	cuts    chan *cut
+	pending atomic.Int64 // cuts sent and not committed
+	restAt  atomic.Int64 // Unix nanoseconds before which no cut is due
+	idle    chan struct{}
+}
+
+// rested tells whether the last cut is committed and paid for.
+func (c *committer) rested(now time.Time) bool {
+	return c.pending.Load() == 0 && now.UnixNano() >= c.restAt.Load()
+}
+
+// drain waits until every cut that was sent is committed.
+func (c *committer) drain(ctx context.Context) error {
+	for c.pending.Load() > 0 {
+		select {
+		case <-c.idle:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (c *committer) send(ctx context.Context, next *cut) error {
+	c.pending.Add(1)
+	return send(ctx, c.cuts, next)
+}
+
+func (c *committer) run(ctx context.Context) error {
+	for {
+		select {
+		case next, ok := <-c.cuts:
+			if !ok {
+				return nil
+			}
+			begin := time.Now()
+			stop := c.m.stages.cut.start()
+			if err := c.commit(ctx, next); err != nil {
+				return err
+			}
+			stop()
+			took := time.Since(begin)
+			c.m.live.cutDone(took)
+			c.restAt.Store(time.Now().Add(time.Duration(c.m.options.CutRest) * took).UnixNano())
+			c.pending.Add(-1)
+			select {
+			case c.idle <- struct{}{}:
+			default:
+			}
+			if err := c.m.onCut(); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// commit gathers the parts of a cut, makes every byte that they cover durable,
+// and then, and only then, records it (I1).
+func (c *committer) commit(ctx context.Context, next *cut) error {
+	var marks []fileMark
+	var seals []*seal
+	for range cap(next.parts) {
+		select {
+		case part := <-next.parts:
+			marks, seals = append(marks, part.files...), append(seals, part.seals...)
+			if part.ledger != nil {
+				next.state.Ledger = *part.ledger
+			}
+			if part.sync != nil {
+				if err := part.sync(); err != nil {
+					return err
+				}
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if err := settle(ctx, marks); err != nil {
+		return err
+	}
+	for _, s := range seals {
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if err := c.m.sink.Settle(ctx); err != nil {
+		return err
+	}
+	changes, err := c.changes(next, marks, seals)
+	if err != nil {
+		return err
+	}
+	if err := c.m.store.Commit(changes); err != nil {
+		return err
+	}
+	return c.m.stager.discard(next.done)
+}
+
+// settle makes all marked files durable, many at a time, and fills in what the
+// sink needs to resume them.
+func settle(ctx context.Context, marks []fileMark) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(settlers)
+	const run = 64
+	for part := range slices.Chunk(marks, run) {
+		group.Go(func() error {
+			for i := range part {
+				state, err := part[i].settle(ctx)
+				if err != nil {
+					return err
+				}
+				part[i].record.Sink = state
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func (c *committer) changes(next *cut, marks []fileMark, seals []*seal) (changes []Change, failed error) {
+	put := func(bucket, key string, v any) {
+		value, err := json.Marshal(v)
+		failed = errors.Join(failed, err)
+		changes = append(changes, Change{bucket, key, value})
+	}
+	for _, mark := range marks {
+		put(filesBucket, mark.name, mark.record)
+	}
+	for _, s := range seals {
+		put(filesBucket, s.name, s.record)
+	}
+	put(stateBucket, stateKey, next.state)
+	return changes, failed
+}

@@ -1,0 +1,19 @@
+// Package records is the record pipeline: it moves every record of a source
+// into the files of a sink, exactly once and in an order that depends on
+// nothing but the input (I2, I3).
+//
+//	stager ─▶ workers: inflate a lane's next batch, convert it ─▶ merge ─▶ writers ─▶ sealers
+//	                                                               │  └──▶ ledger
+//	                                                               └─ cut ─▶ committer ─▶ checkpoint
+//
+// A lane has one object open. Its token travels: whoever holds it inflates the
+// lane's next batch, passes the token on, and converts the batch while another
+// worker inflates the next one. The merge takes one batch from each lane in
+// turn; it alone knows the order, so it alone shards, counts and takes cuts.
+// Writers own the files and the memory of their newest bytes. A cut travels
+// behind the data through every writer and the ledger; when all that it covers
+// is durable, the committer stores it in one transaction (I1).
+//
+// Every goroutine is started in Run by one errgroup, every channel is bounded,
+// and no buffer outlives its budget (I7).
+package records

@@ -1,0 +1,95 @@
+package records_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/fhirhose/fhirhose/bench/generate"
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
+	"github.com/fhirhose/fhirhose/pipeline/records"
+)
+
+// tinyExport is as small as a job can be that still rolls a folder and seals
+// ledger segments: the test below runs it hundreds of times.
+func tinyExport(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	_, err := generate.Write(t.Context(), generate.Options{
+		Dir: dir, Seed: 3, Resources: 12, Types: 2, Versions: 2, Objects: 2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func tinyOptions() records.Options {
+	o := smallOptions()
+	o.Lanes, o.SegmentEntries, o.Caps.FolderFiles = 2, 10, 2
+	return o
+}
+
+// TestFailEveryIO makes the first, the second, the third... I/O fail, until the
+// job gets through without meeting the fault. Each failed run must say so with
+// an exit that fits, announce nothing, and leave a job that the next run ends.
+func TestFailEveryIO(t *testing.T) {
+	export := tinyExport(t)
+	whole := newJob(t, export)
+	whole.mustRun(t, tinyOptions())
+	want := whole.tree(t)
+	for _, fault := range []error{syscall.EIO, syscall.ENOSPC, io.ErrShortWrite} {
+		t.Run(fmt.Sprint(fault), func(t *testing.T) {
+			for n := int64(1); ; n++ {
+				if !failNth(t, newJob(t, export), n, fault, want) {
+					t.Logf("%d I/Os", n-1)
+					return
+				}
+			}
+		})
+	}
+}
+
+func failNth(t *testing.T, j jobDirs, n int64, fault error, want []string) (met bool) {
+	t.Helper()
+	var passed atomic.Int64
+	var at atomic.Pointer[string]
+	remove := faultpoint.Set(func(point string) error {
+		if passed.Add(1) == n {
+			at.Store(&point)
+			return fault
+		}
+		return nil
+	})
+	_, err := j.run(t.Context(), tinyOptions(), nil)
+	remove()
+	if at.Load() == nil {
+		if err != nil {
+			t.Fatalf("no fault, but: %v", err)
+		}
+		return false
+	}
+	point := *at.Load()
+	if err == nil {
+		t.Fatalf("I/O %d (%s) failed, and the run did not say so", n, point)
+	}
+	if !errors.Is(err, fault) {
+		t.Errorf("I/O %d (%s): the error does not name the cause: %v", n, point, err)
+	}
+	if kind := pipeline.KindOf(err); kind == pipeline.KindOther || pipeline.HintOf(err) == "" {
+		t.Errorf("I/O %d (%s): kind %d, hint %q: %v", n, point, kind, pipeline.HintOf(err), err)
+	}
+	if _, err := j.run(t.Context(), tinyOptions(), nil); err != nil {
+		t.Fatalf("the run after I/O %d (%s) failed: %v", n, point, err)
+	}
+	sameTree(t, j.tree(t), want)
+	if left, _ := filepath.Glob(filepath.Join(j.state, "open", "*")); len(left) > 0 {
+		t.Errorf("I/O %d (%s) left %v", n, point, left)
+	}
+	return true
+}

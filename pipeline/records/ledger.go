@@ -1,0 +1,246 @@
+package records
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/fhirhose/fhirhose/pipeline/durable"
+	"github.com/fhirhose/fhirhose/pipeline/ledger"
+	"github.com/fhirhose/fhirhose/pipeline/shard"
+)
+
+// ledgerState is how far the ledger had come at a cut: Segment is the open
+// segment's number; its first Rows rows are the first Bytes bytes of its file.
+type ledgerState struct {
+	Segment int   `json:"segment"`
+	Rows    int   `json:"rows"`
+	Bytes   int64 `json:"bytes"`
+}
+
+// book is the ledger stage: it fills in where each record was written, gathers
+// the rows of the open segment in a local file, and seals full segments.
+type book struct {
+	m     *Mover
+	jobs  chan job
+	at    ledgerState // by what is in buf or the file
+	buf   []byte      // rows that are not in the file yet
+	seals []*seal     // begun since the last cut
+	old   []int       // segments sealed since the last cut: their rows can go
+	gone  []int       // segments whose seal is committed by the cut before
+}
+
+// bookBytes is how many bytes of rows are gathered before they are written.
+const bookBytes = 512 << 10
+
+func (k *book) path(segment int) string {
+	return filepath.Join(k.m.options.State, "open", fmt.Sprintf("ledger-%05d.rows", segment))
+}
+
+func segmentName(segment int) string { return fmt.Sprintf("_fhirhose/ledger/%05d.ledger", segment) }
+
+func (k *book) run(ctx context.Context) error {
+	for {
+		select {
+		case j, ok := <-k.jobs:
+			if !ok {
+				return nil
+			}
+			stop := k.m.stages.ledger.start()
+			err := k.do(ctx, j)
+			stop()
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (k *book) do(ctx context.Context, j job) error {
+	if j.cut != nil {
+		return k.cut(ctx, j.cut)
+	}
+	err := k.enter(ctx, j.batch)
+	k.m.release(j.batch)
+	return err
+}
+
+// enter fills in the places of a batch's rows and appends them to the segment.
+func (k *book) enter(ctx context.Context, b *batch) error {
+	rows := ledger.NewRows(b.rows)
+	for i := 0; rows.Next(); i++ {
+		row := rows.Row()
+		if e := b.places[i]; e >= 0 {
+			row.SetPlace(b.takeSpot(e))
+		}
+		k.buf = append(k.buf, row...)
+		k.at.Rows++
+		if k.at.Rows == k.m.options.SegmentEntries {
+			if err := k.seal(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if len(k.buf) >= bookBytes {
+		return k.flush()
+	}
+	return nil
+}
+
+// takeSpot returns the place of the next line of an extent.
+func (b *batch) takeSpot(extent int32) (folder, file, line uint32) {
+	e := &b.extents[extent]
+	s := &b.spots[e.spots]
+	folder, file, line = s.folder, s.file, s.line
+	s.line++
+	if s.lines--; s.lines == 0 {
+		e.spots++
+	}
+	return folder, file, line
+}
+
+func (k *book) flush() error {
+	if len(k.buf) == 0 {
+		return nil
+	}
+	if err := durable.WriteAt(k.path(k.at.Segment), k.at.Bytes, k.buf); err != nil {
+		return stateError("write open ledger segment", k.path(k.at.Segment), err)
+	}
+	k.at.Bytes += int64(len(k.buf))
+	k.buf = k.buf[:0]
+	return nil
+}
+
+// seal turns the open segment into an output file, beside the flow of data, and
+// opens the next one. One segment is sealed at a time (I7).
+func (k *book) seal(ctx context.Context) error {
+	if err := k.flush(); err != nil {
+		return err
+	}
+	s := &seal{name: segmentName(k.at.Segment), done: make(chan struct{})}
+	s.record = fileRecord{OpenFile: shard.OpenFile{Lines: uint32(k.at.Rows)}, Sealed: true}
+	if err := k.m.heavy.take(ctx); err != nil {
+		return err
+	}
+	rows, at := k.path(k.at.Segment), k.at
+	k.seals = append(k.seals, s)
+	k.old = append(k.old, k.at.Segment)
+	k.at = ledgerState{Segment: at.Segment + 1}
+	return send(ctx, k.m.segments, segment{s, rows, at})
+}
+
+// segment is a full ledger segment on its way to the sink.
+type segment struct {
+	seal *seal
+	rows string // path
+	at   ledgerState
+}
+
+// sealSegment packs the rows of one segment and makes them a file of the sink.
+func (m *Mover) sealSegment(ctx context.Context, full segment) error {
+	s, path, at := full.seal, full.rows, full.at
+	rows, err := os.ReadFile(path)
+	if err == nil && int64(len(rows)) < at.Bytes {
+		err = fmt.Errorf("it holds %d bytes, %d were written", len(rows), at.Bytes)
+	}
+	if err != nil {
+		return stateError("read open ledger segment", path, err)
+	}
+	file := m.sink.Create(s.name)
+	sum := sha256.New()
+	out := &sinkWriter{ctx: ctx, file: file}
+	info, err := ledger.Seal(&teeHash{out, sum}, rows[:at.Bytes], at.Rows)
+	if err != nil {
+		return err
+	}
+	if err := out.flush(); err != nil {
+		return err
+	}
+	s.record.Size = info.Bytes
+	s.record.Sum = sum.Sum(nil)
+	if err := file.Seal(ctx, [32]byte(s.record.Sum)); err != nil {
+		return err
+	}
+	close(s.done)
+	return nil
+}
+
+// cut makes the open segment's rows durable. The rows of sealed segments are
+// removed only after the cut that records their seal is committed.
+func (k *book) cut(ctx context.Context, c *cut) error {
+	if c.state.AllRead && k.at.Rows > 0 {
+		if err := k.seal(ctx); err != nil {
+			return err
+		}
+	}
+	for _, segment := range k.gone {
+		if err := os.Remove(k.path(segment)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return stateError("remove open ledger segment", k.path(segment), err)
+		}
+	}
+	k.gone, k.old = k.old, nil
+	if err := k.flush(); err != nil {
+		return err
+	}
+	at := k.at
+	part := cutPart{seals: k.seals, ledger: &at}
+	k.seals = nil
+	if at.Bytes > 0 {
+		path := k.path(at.Segment)
+		part.sync = func() error {
+			if err := durable.Sync(path); err != nil {
+				return stateError("sync open ledger segment", path, err)
+			}
+			return nil
+		}
+	}
+	c.parts <- part
+	return nil
+}
+
+// resume goes back to a checkpoint: rows beyond it are overwritten.
+func (k *book) resume(at ledgerState) error {
+	k.at = at
+	if at.Bytes == 0 {
+		return nil
+	}
+	if err := os.Truncate(k.path(at.Segment), at.Bytes); err != nil {
+		return stateError("resume open ledger segment", k.path(at.Segment), err)
+	}
+	return nil
+}
+
+// runSegments seals full ledger segments until the queue closes.
+func (m *Mover) runSegments(ctx context.Context) error {
+	for {
+		select {
+		case full, ok := <-m.segments:
+			if !ok {
+				return nil
+			}
+			stop := m.stages.ledger.start()
+			err := m.sealSegment(ctx, full)
+			stop()
+			m.heavy.release()
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// stateError is a failed I/O in `state`.
+func stateError(op, path string, err error) error {
+	return durable.Failure(op, path, "the state directory", err)
+}

@@ -1,0 +1,225 @@
+package records
+
+import (
+	"encoding/json"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fhirhose/fhirhose/metrics"
+	"github.com/fhirhose/fhirhose/pipeline"
+)
+
+// live is the state of the job as an operator may see it at any time. The merge
+// adds to the totals; everybody else only reads them, through Status.
+type live struct {
+	started time.Time
+
+	compressed atomic.Int64 // bytes read by lanes of this process
+	reinflated atomic.Int64
+
+	mu      sync.Mutex
+	status  metrics.Status // fields that Status() does not compute
+	totals  totals
+	folders map[string]int
+	skipped int64 // compressed bytes that earlier processes have done
+	waiting int   // object that the merge waits for, -1 if it moves
+	since   time.Time
+	moved   time.Time // last progress
+}
+
+// totals are the counters that a cut stores and a restart goes on with.
+type totals struct {
+	Types          map[string]*metrics.TypeTotals `json:"types"`
+	LockedAges     map[string]int64               `json:"locked_ages"`
+	Unknown        map[string]int64               `json:"unknown_attributes"`
+	NoLastUpdated  int64                          `json:"no_last_updated"`
+	Unidentified   int64                          `json:"unidentified"`
+	Inflated       int64                          `json:"inflated_bytes"`
+	Files          int64                          `json:"files"`
+	ObjectsDone    int                            `json:"objects_done"`
+	InputBytesDone int64                          `json:"input_bytes_done"`
+	Elapsed        float64                        `json:"elapsed_seconds"`
+}
+
+func newLive() *live {
+	now := time.Now()
+	return &live{
+		started: now, moved: now, waiting: -1,
+		totals: totals{
+			Types:      make(map[string]*metrics.TypeTotals),
+			LockedAges: make(map[string]int64),
+			Unknown:    make(map[string]int64),
+		},
+	}
+}
+
+// add counts a merged batch.
+func (v *live) add(b *batch) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.moved = time.Now()
+	for i := range b.counts {
+		v.count(&b.counts[i])
+	}
+	for age, n := range b.notes.lockedAges {
+		v.totals.LockedAges[age] += n
+	}
+	for name, n := range b.notes.unknown {
+		v.unknown(name, n)
+	}
+	v.totals.NoLastUpdated += b.notes.noLastUpdated
+	v.totals.Unidentified += b.notes.unidentified
+}
+
+func (v *live) count(c *count) {
+	t := v.totals.Types[c.resourceType]
+	if t == nil {
+		t = &metrics.TypeTotals{}
+		v.totals.Types[c.resourceType] = t
+	}
+	t.Read += c.records
+	t.BytesRead += c.read
+	v.totals.Inflated += c.read
+	var by *map[string]int64
+	switch c.reason.Outcome() {
+	case pipeline.Written:
+		t.Written += c.records
+		t.BytesWritten += c.written
+		return
+	case pipeline.Filtered:
+		by = &t.Filtered
+	case pipeline.Quarantined:
+		by = &t.Quarantined
+	}
+	if *by == nil {
+		*by = make(map[string]int64)
+	}
+	(*by)[c.reason.String()] += c.records
+}
+
+// maxUnknown bounds the names of unknown attributes that are counted apart.
+const maxUnknown = 100
+
+func (v *live) unknown(name string, n int64) {
+	if _, known := v.totals.Unknown[name]; !known && len(v.totals.Unknown) >= maxUnknown {
+		name = "(more)"
+	}
+	v.totals.Unknown[name] += n
+}
+
+func (v *live) objectDone(object pipeline.Object) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.totals.ObjectsDone++
+	v.totals.InputBytesDone += object.Size
+}
+
+func (v *live) fileOpened() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.status.OpenFiles++
+	v.totals.Files++
+}
+
+func (v *live) fileSealed() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.status.OpenFiles--
+	v.status.FilesSealed++
+	v.moved = time.Now()
+}
+
+func (v *live) setPhase(phase metrics.Phase) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.status.Phase = phase
+}
+
+// waitFor notes which object the merge waits for; -1 says that it moves.
+func (v *live) waitFor(object int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.waiting, v.since = object, time.Now()
+}
+
+func (v *live) cutDone(took time.Duration) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.status.Cuts++
+	v.status.CutSeconds += took.Seconds()
+	v.status.LastCutLength = took.Seconds()
+	v.status.LastCut = time.Now()
+	v.moved = v.status.LastCut
+}
+
+// elapsed is the time that this job has taken, earlier processes included.
+func (v *live) elapsed() time.Duration {
+	return time.Duration(v.totals.Elapsed*float64(time.Second)) + time.Since(v.started)
+}
+
+// snapshot returns the totals as a cut stores them.
+func (v *live) snapshot() (json.RawMessage, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t := v.totals
+	t.Elapsed = v.elapsed().Seconds()
+	return json.Marshal(t)
+}
+
+func (v *live) restore(stored json.RawMessage) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := json.Unmarshal(stored, &v.totals); err != nil {
+		return err
+	}
+	v.skipped = v.totals.InputBytesDone
+	return nil
+}
+
+// resumed counts files that are open since an earlier process.
+func (v *live) resumed(open int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.status.OpenFiles = int64(open)
+}
+
+func (v *live) foldersAre(folders map[string]int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.folders = folders
+}
+
+// copyTypes returns a deep copy of the totals by type.
+func copyTypes(from map[string]*metrics.TypeTotals) map[string]*metrics.TypeTotals {
+	to := make(map[string]*metrics.TypeTotals, len(from))
+	for name, t := range from {
+		c := *t
+		c.Filtered, c.Quarantined = maps.Clone(t.Filtered), maps.Clone(t.Quarantined)
+		to[name] = &c
+	}
+	return to
+}
+
+// stage measures one stage of the pipeline.
+type stage struct {
+	name  string
+	busy  atomic.Int64 // nanoseconds, finished pieces of work
+	queue func() (length, capacity int)
+}
+
+// start begins a piece of work; the function that it returns ends it.
+func (s *stage) start() (stop func()) {
+	begin := time.Now()
+	return func() { s.busy.Add(int64(time.Since(begin))) }
+}
+
+// stages are the stages that an operator sees.
+type stages struct {
+	stage, inflate, convert, merge, write, ledger, cut stage
+}
+
+func (s *stages) all() []*stage {
+	return []*stage{&s.stage, &s.inflate, &s.convert, &s.merge, &s.write, &s.ledger, &s.cut}
+}

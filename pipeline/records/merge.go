@@ -1,0 +1,260 @@
+package records
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fhirhose/fhirhose/metrics"
+	"github.com/fhirhose/fhirhose/pipeline/shard"
+)
+
+// merger is the one place where order exists. It takes one batch from each lane
+// in turn, gives every line its place, counts, and takes cuts. It never parses,
+// copies or writes, so that one core of it feeds many.
+type merger struct {
+	m       *Mover
+	lanes   []*lane
+	turn    int // lane to take a batch from next
+	next    int // object to assign next
+	sharder *shard.Sharder
+	pieces  []shard.Piece
+	closed  [][]*shard.File // by writer
+	done    []int           // objects finished since the last cut
+	output  int64           // bytes since the last cut
+	lastCut time.Time
+}
+
+// run merges until everything is read, a stop is asked for, or the job fails.
+func (g *merger) run(ctx context.Context, stop <-chan struct{}) error {
+	for g.busy() {
+		if l := g.lanes[g.turn]; l.at.Object >= 0 {
+			b, err := g.take(ctx, l, stop)
+			if err != nil {
+				return err
+			}
+			timer := g.m.stages.merge.start()
+			err = g.merge(ctx, l, b)
+			timer()
+			if err != nil {
+				return err
+			}
+		}
+		g.turn = (g.turn + 1) % len(g.lanes)
+		if err := g.cutIfDue(ctx); err != nil {
+			return err
+		}
+	}
+	g.m.live.setPhase(metrics.PhaseFinishing)
+	g.sharder.CloseAll()
+	if err := g.send(ctx, nil); err != nil {
+		return err
+	}
+	if err := g.cut(ctx, true); err != nil {
+		return err
+	}
+	close(g.m.allRead)
+	return g.m.committer.drain(ctx)
+}
+
+// busy tells whether any lane has an object.
+func (g *merger) busy() bool {
+	return slices.ContainsFunc(g.lanes, func(l *lane) bool { return l.at.Object >= 0 })
+}
+
+// take waits for the lane's next batch. A stop is obeyed here, between two
+// batches: what is merged is cut, and the job ends.
+func (g *merger) take(ctx context.Context, l *lane, stop <-chan struct{}) (*batch, error) {
+	slot := l.slots[l.merged%len(l.slots)]
+	for {
+		var b *batch
+		select {
+		case <-stop:
+			return nil, g.stop(ctx)
+		default:
+		}
+		g.m.live.waitFor(l.at.Object)
+		select {
+		case b = <-slot:
+		case <-stop:
+			return nil, g.stop(ctx)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		g.m.live.waitFor(-1)
+		if b != nil {
+			l.merged++
+			return b, b.err
+		}
+		// The lane waits for leave to use a big buffer: one at a time (I7).
+		if err := g.m.heavy.take(ctx); err != nil {
+			return nil, err
+		}
+		l.big = true
+		g.m.requeue(l)
+	}
+}
+
+func (g *merger) stop(ctx context.Context) error {
+	if err := g.cut(ctx, false); err != nil {
+		return err
+	}
+	if err := g.m.committer.drain(ctx); err != nil {
+		return err
+	}
+	return ErrStopped
+}
+
+// merge places one batch and hands it to the writers and the ledger.
+func (g *merger) merge(ctx context.Context, l *lane, b *batch) error {
+	l.at.Offset = b.end
+	l.at.Records += b.read
+	last := b.last // b belongs to its readers once it is sent
+	for i := range b.extents {
+		g.place(b, &b.extents[i])
+	}
+	g.m.live.add(b)
+	for i := range b.counts {
+		g.output += b.counts[i].written
+	}
+	if l.consumed() {
+		g.m.requeue(l)
+	}
+	if err := g.send(ctx, b); err != nil {
+		return err
+	}
+	if last {
+		return g.endObject(l)
+	}
+	return nil
+}
+
+// place shards one extent and sorts its pieces by writer.
+func (g *merger) place(b *batch, e *extent) {
+	var total int64
+	for _, length := range e.lengths {
+		total += int64(length)
+	}
+	g.pieces = g.sharder.Assign(g.pieces[:0], e.slot.Slot, e.lengths, total)
+	e.spots = len(b.spots)
+	data := e.data
+	for _, p := range g.pieces {
+		b.work[e.slot.writer] = append(b.work[e.slot.writer], write{
+			file: p.File, lines: p.Lines, data: data[:p.Bytes], first: p.New,
+		})
+		b.spots = append(b.spots, spot{p.File.Folder, p.File.Number, p.FirstLine, p.Lines})
+		data = data[p.Bytes:]
+	}
+}
+
+// send hands a batch, and the files that closed with it, to their readers. A
+// nil batch carries closed files only.
+func (g *merger) send(ctx context.Context, b *batch) error {
+	closed := g.closed
+	clear(closed) // the writers keep the slices
+	for _, f := range g.sharder.TakeClosed() {
+		n := writerOf(f.Slot, len(closed))
+		closed[n] = append(closed[n], f)
+	}
+	if b != nil {
+		b.writers.Store(int32(len(g.m.writers)))
+		b.readers.Store(int32(len(g.m.writers)) + 1)
+	}
+	for i, w := range g.m.writers {
+		if err := send(ctx, w.jobs, job{batch: b, closed: closed[i]}); err != nil {
+			return err
+		}
+	}
+	if b == nil {
+		return nil
+	}
+	return send(ctx, g.m.ledger.jobs, job{batch: b})
+}
+
+// endObject checks the object's count (I9) and gives the lane the next object.
+func (g *merger) endObject(l *lane) error {
+	object := g.m.objects[l.at.Object]
+	if l.at.Records != object.Items {
+		return contradiction(object, fmt.Errorf("it holds %d records, the manifest promises %d", l.at.Records, object.Items))
+	}
+	g.done = append(g.done, l.at.Object)
+	g.m.live.objectDone(object)
+	g.assign(l)
+	return nil
+}
+
+// assign gives the lane the next object of the list. That happens in merge
+// order and nowhere else, so it depends on the input alone.
+func (g *merger) assign(l *lane) {
+	if g.next >= len(g.m.objects) {
+		l.at = position{Object: -1}
+		return
+	}
+	l.at = position{Object: g.next}
+	g.next++
+	g.m.stager.assign(l, l.at)
+}
+
+// cutIfDue takes a cut if enough has happened and the last one is done and paid
+// for.
+func (g *merger) cutIfDue(ctx context.Context) error {
+	now := time.Now()
+	due := g.output >= g.m.options.CutBytes || now.Sub(g.lastCut) >= g.m.options.CutEvery
+	if !due || !g.m.committer.rested(now) {
+		return nil
+	}
+	return g.cut(ctx, false)
+}
+
+// cut takes a snapshot and sends it behind the data. last says that nothing
+// comes after it.
+func (g *merger) cut(ctx context.Context, last bool) error {
+	if err := g.m.committer.drain(ctx); err != nil {
+		return err
+	}
+	c := &cut{
+		state: jobState{
+			Next: g.next, Turn: g.turn, Lanes: make([]position, len(g.lanes)),
+			Folders: g.sharder.Snapshot(), AllRead: last,
+		},
+		done:  g.done,
+		parts: make(chan cutPart, len(g.m.writers)+1),
+	}
+	for i, l := range g.lanes {
+		c.state.Lanes[i] = l.at
+	}
+	var err error
+	if c.state.Totals, err = g.m.live.snapshot(); err != nil {
+		return err
+	}
+	g.m.live.foldersAre(g.sharder.Count())
+	g.done, g.output, g.lastCut = nil, 0, time.Now()
+	for _, w := range g.m.writers {
+		if err := send(ctx, w.jobs, job{cut: c}); err != nil {
+			return err
+		}
+	}
+	if err := send(ctx, g.m.ledger.jobs, job{cut: c}); err != nil {
+		return err
+	}
+	return g.m.committer.send(ctx, c)
+}
+
+// send puts v into the channel unless the job ends first.
+func send[T any](ctx context.Context, to chan<- T, v T) error {
+	select {
+	case to <- v:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// token admits one holder at a time.
+type token chan struct{}
+
+func newToken() token { return make(token, 1) }
+
+func (t token) take(ctx context.Context) error { return send(ctx, t, struct{}{}) }
+func (t token) release()                       { <-t }

@@ -1,0 +1,144 @@
+package records_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/fhirhose/fhirhose/bench/generate"
+	"github.com/fhirhose/fhirhose/metrics"
+	"github.com/fhirhose/fhirhose/pipeline/records"
+)
+
+func TestMove(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	j := newJob(t, smallExport(t))
+	m := j.mustRun(t, smallOptions())
+	s := m.Status()
+	if s.Phase != metrics.PhaseDone || s.Ledger == nil {
+		t.Fatalf("phase %s, ledger %v", s.Phase, s.Ledger)
+	}
+	if s.Read() != s.Written()+s.Filtered()+s.Quarantined() {
+		t.Errorf("read %d, written %d, filtered %d, quarantined %d", s.Read(), s.Written(), s.Filtered(), s.Quarantined())
+	}
+	if s.Quarantined() != 2 || s.Ledger.Duplicates == 0 || s.Ledger.Ambiguous == 0 {
+		t.Errorf("quarantined %d, ledger %+v", s.Quarantined(), *s.Ledger)
+	}
+	if s.Folders["v1"] < 2 {
+		t.Errorf("folders %v: no roll of version 1", s.Folders)
+	}
+	if left, _ := filepath.Glob(filepath.Join(j.state, "open", "*")); len(left) > 0 {
+		t.Errorf("left in state: %v", left)
+	}
+	t.Logf("%d records, %d files, %d cuts", s.Read(), s.Files, s.Cuts)
+}
+
+// TestFinishedJobIsNotTouched: a second run exits as the first did.
+func TestFinishedJobIsNotTouched(t *testing.T) {
+	j := newJob(t, smallExport(t))
+	first := j.mustRun(t, smallOptions()).Status()
+	before := j.tree(t)
+	second := j.mustRun(t, smallOptions()).Status()
+	sameTree(t, j.tree(t), before)
+	if second.Phase != metrics.PhaseDone || second.Written() != first.Written() || second.Quarantined() != first.Quarantined() {
+		t.Errorf("the second run says %s, %d written", second.Phase, second.Written())
+	}
+}
+
+// TestDeterminism proves I3: nothing but the input and the options that shape
+// the output changes a byte.
+func TestDeterminism(t *testing.T) {
+	export := smallExport(t)
+	var want []string
+	for _, procs := range []int{1, 2, 8} {
+		for _, workers := range []int{1, 3, 16} {
+			for _, memory := range []int64{128 << 20, 1 << 30} {
+				t.Run(fmt.Sprintf("procs %d workers %d memory %dMiB", procs, workers, memory>>20), func(t *testing.T) {
+					defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+					o := smallOptions()
+					o.Workers, o.Memory = workers, memory
+					j := newJob(t, export)
+					j.mustRun(t, o)
+					if want == nil {
+						want = j.tree(t)
+						golden(t, want)
+					}
+					sameTree(t, j.tree(t), want)
+				})
+			}
+		}
+	}
+}
+
+// golden compares the tree's hash with the one that belongs to this format
+// version. If it differs on purpose, pipeline.FormatVersion changes with it.
+func golden(t *testing.T, tree []string) {
+	t.Helper()
+	sum := sha256.Sum256([]byte(strings.Join(tree, "\n")))
+	const name = "testdata/tree.sha256"
+	got := hex.EncodeToString(sum[:]) + "\n"
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(name, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("tree hash %s, want %s: the output of this format version changed", got, want)
+	}
+}
+
+func TestStopAndGoOn(t *testing.T) {
+	export := smallExport(t)
+	whole := newJob(t, export)
+	whole.mustRun(t, smallOptions())
+	j := newJob(t, export)
+	stopped := 0
+	for range 100 {
+		stop := make(chan struct{})
+		o := smallOptions()
+		cuts := 0
+		o.OnCut = func() error {
+			if cuts++; cuts == 2 {
+				close(stop)
+			}
+			return nil
+		}
+		_, err := j.run(t.Context(), o, stop)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, records.ErrStopped) {
+			t.Fatal(err)
+		}
+		stopped++
+	}
+	if stopped == 0 {
+		t.Error("the job was never stopped in the middle")
+	}
+	sameTree(t, j.tree(t), whole.tree(t))
+}
+
+func TestEmptyExport(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := generate.WriteObjects(dir, [][]string{{}, {}}); err != nil {
+		t.Fatal(err)
+	}
+	j := newJob(t, dir)
+	j.mustRun(t, smallOptions())
+	text, err := os.ReadFile(filepath.Join(j.sink, "migration_output.json"))
+	if err != nil || string(text) != `{"jobId":"job","file_names":{}}`+"\n" {
+		t.Errorf("announced %q, %v", text, err)
+	}
+}

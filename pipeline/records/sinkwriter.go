@@ -1,0 +1,40 @@
+package records
+
+import (
+	"context"
+	"hash"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+)
+
+// sinkWriter is an io.Writer onto a file of the sink, in chunks.
+type sinkWriter struct {
+	ctx  context.Context
+	file pipeline.File
+	buf  []byte
+}
+
+func (w *sinkWriter) Write(p []byte) (int, error) {
+	w.buf = append(w.buf, p...)
+	if len(w.buf) < chunkBytes {
+		return len(p), nil
+	}
+	return len(p), w.flush()
+}
+
+func (w *sinkWriter) flush() error {
+	err := w.file.Append(w.ctx, w.buf)
+	w.buf = w.buf[:0]
+	return err
+}
+
+// teeHash hashes what it writes.
+type teeHash struct {
+	*sinkWriter
+	sum hash.Hash
+}
+
+func (t *teeHash) Write(p []byte) (int, error) {
+	t.sum.Write(p)
+	return t.sinkWriter.Write(p)
+}

@@ -1,0 +1,235 @@
+package records
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding"
+	"fmt"
+	"hash"
+	"sync/atomic"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/shard"
+)
+
+// job is one message to a writer or the ledger: a batch, files to close after
+// it, or a cut that stands behind everything sent before.
+type job struct {
+	batch  *batch
+	closed []*shard.File
+	cut    *cut
+}
+
+// chunkBytes is how much of a file is gathered before the sink sees it.
+const chunkBytes = 256 << 10
+
+// writer owns the files of its slots, and the memory of their newest bytes.
+type writer struct {
+	m      *Mover
+	n      int
+	jobs   chan job
+	files  map[*shard.File]*output
+	dirty  []*output // changed since the last cut
+	seals  []*seal   // begun since the last cut
+	held   int64     // capacity of all buffers
+	budget int64
+
+	inMemory atomic.Int64 // held, for the operator
+}
+
+// output is one open file.
+type output struct {
+	file  *shard.File // Size and Lines in it belong to the merge
+	sink  pipeline.File
+	buf   []byte
+	size  int64
+	lines uint32
+	sum   hash.Hash
+	dirty bool
+}
+
+func (w *writer) run(ctx context.Context) error {
+	for {
+		select {
+		case j, ok := <-w.jobs:
+			if !ok {
+				return nil
+			}
+			stop := w.m.stages.write.start()
+			err := w.do(ctx, j)
+			stop()
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (w *writer) do(ctx context.Context, j job) error {
+	if j.cut != nil {
+		return w.cut(ctx, j.cut)
+	}
+	if j.batch != nil {
+		for _, piece := range j.batch.work[w.n] {
+			if err := w.append(ctx, piece); err != nil {
+				return err
+			}
+		}
+		w.m.written(j.batch)
+		w.m.release(j.batch)
+	}
+	for _, file := range j.closed {
+		if err := w.seal(ctx, file); err != nil {
+			return err
+		}
+	}
+	w.inMemory.Store(w.held)
+	if w.held > w.budget {
+		return w.flushAll(ctx)
+	}
+	return nil
+}
+
+func (w *writer) append(ctx context.Context, piece write) error {
+	out := w.files[piece.file]
+	if out == nil {
+		if !piece.first {
+			return fmt.Errorf("bug: piece for unknown file %s", piece.file.Name())
+		}
+		out = &output{file: piece.file, sink: w.m.sink.Create(piece.file.Name()), sum: sha256.New()}
+		w.files[piece.file] = out
+		w.m.live.fileOpened()
+	}
+	if !out.dirty {
+		out.dirty = true
+		w.dirty = append(w.dirty, out)
+	}
+	out.lines += uint32(piece.lines)
+	if len(out.buf)+len(piece.data) > chunkBytes {
+		if err := w.flush(ctx, out); err != nil {
+			return err
+		}
+		if len(piece.data) > chunkBytes/2 {
+			return w.write(ctx, out, piece.data)
+		}
+	}
+	held := cap(out.buf)
+	out.buf = append(out.buf, piece.data...)
+	w.held += int64(cap(out.buf) - held)
+	return nil
+}
+
+// flush hands a file's newest bytes to the sink and keeps the empty buffer.
+func (w *writer) flush(ctx context.Context, out *output) error {
+	err := w.write(ctx, out, out.buf)
+	out.buf = out.buf[:0]
+	return err
+}
+
+func (w *writer) write(ctx context.Context, out *output, p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	if err := out.sink.Append(ctx, p); err != nil {
+		return err
+	}
+	out.sum.Write(p)
+	out.size += int64(len(p))
+	return nil
+}
+
+// flushAll gives all buffers back: memory is over budget.
+func (w *writer) flushAll(ctx context.Context) error {
+	for _, out := range w.files {
+		if err := w.flush(ctx, out); err != nil {
+			return err
+		}
+		out.buf = nil
+	}
+	w.held = 0
+	return nil
+}
+
+// seal writes the rest of a file and queues it for sealing. While the queue is
+// full the writer waits, and with it the merge.
+func (w *writer) seal(ctx context.Context, file *shard.File) error {
+	out := w.files[file]
+	if err := w.flush(ctx, out); err != nil {
+		return err
+	}
+	w.held -= int64(cap(out.buf))
+	delete(w.files, file)
+	out.buf = nil
+	s := &seal{name: file.Name(), sink: out.sink, done: make(chan struct{})}
+	s.record = fileRecord{OpenFile: out.snapshot(), Sealed: true}
+	copy(s.sum[:], out.sum.Sum(nil))
+	s.record.Sum = s.sum[:]
+	w.seals = append(w.seals, s)
+	return send(ctx, w.m.seals, s)
+}
+
+// snapshot is the file's state by the writer's own count: the merge is ahead.
+func (out *output) snapshot() shard.OpenFile {
+	return shard.OpenFile{
+		Type: out.file.Slot.Type, Version: out.file.Slot.Version,
+		Folder: out.file.Folder, Number: out.file.Number,
+		Size: out.size, Lines: out.lines,
+	}
+}
+
+// cut hands everything that came before it to the sink, and to the committer
+// what makes it durable.
+func (w *writer) cut(ctx context.Context, c *cut) error {
+	part := cutPart{seals: w.seals}
+	for _, out := range w.dirty {
+		out.dirty = false
+		if w.files[out.file] != out {
+			continue // sealed meanwhile
+		}
+		if err := w.flush(ctx, out); err != nil {
+			return err
+		}
+		state, err := out.sum.(encoding.BinaryMarshaler).MarshalBinary()
+		if err != nil {
+			return err
+		}
+		part.files = append(part.files, fileMark{
+			name:   out.file.Name(),
+			record: fileRecord{OpenFile: out.snapshot(), Sum: state},
+			settle: out.sink.Mark(),
+		})
+	}
+	w.dirty, w.seals = w.dirty[:0], nil
+	c.parts <- part // has a place for every part
+	return nil
+}
+
+// seal is one file on its way to its final name.
+type seal struct {
+	name   string
+	sink   pipeline.File
+	sum    [sha256.Size]byte
+	record fileRecord
+	done   chan struct{}
+}
+
+// runSealer seals files until the queue closes.
+func (m *Mover) runSealer(ctx context.Context) error {
+	for {
+		select {
+		case s, ok := <-m.seals:
+			if !ok {
+				return nil
+			}
+			if err := s.sink.Seal(ctx, s.sum); err != nil {
+				return err
+			}
+			m.live.fileSealed()
+			close(s.done)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
