@@ -64,7 +64,7 @@ func (c *Converter) metaMembers(i, o, k int) (int, int, int) {
 	}
 	c.row.metaEnd = o
 	c.labels.Take(t, base, k)
-	t.End(base, k)
+	t.Close(base, k)
 	t.Put(o, k, '}')
 	return i, o + 1, k + 1
 }

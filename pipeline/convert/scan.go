@@ -47,7 +47,7 @@ func (c *Converter) scan(start int) (end int) {
 	if i >= 0 && !t.AtEnd(t.Skip(i)) {
 		t.Fail(pipeline.NotJSON)
 	}
-	t.End(base, k-1)
+	t.Close(base, k-1)
 	return o
 }
 

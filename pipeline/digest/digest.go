@@ -110,6 +110,6 @@ func (d *Digester) meta(i, k int) (int, int) {
 		}
 	}
 	d.labels.Take(t, base, k-1)
-	t.End(base, k-1)
+	t.Close(base, k-1)
 	return i, k
 }

@@ -25,7 +25,7 @@ type Labels struct {
 func (l *Labels) Reset() { l.text = l.text[:0] }
 
 // Take keeps the labels of meta, the innermost open object of t; base and k are
-// as for [canon.Tape.End], which must come next.
+// as for [canon.Tape.Close], which must come next.
 func (l *Labels) Take(t *canon.Tape, base, k int) {
 	l.text = append(l.text[:0], '{')
 	l.add(t.Member(base, k, "profile"))

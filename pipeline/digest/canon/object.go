@@ -80,13 +80,33 @@ func (t *Tape) Omit() { t.members[len(t.members)-1].end = omitted }
 // text, whose members are put in order in place.
 func (t *Tape) End(base, k int) {
 	m := t.members[base:]
+	if !ascending(m) {
+		t.order(m, k)
+		t.permute(m, k)
+	}
+	t.pop(base)
+}
+
+// Close closes the innermost object as End does, but only looks for names that
+// occur twice: the canonical text stays as it is.
+func (t *Tape) Close(base, k int) {
+	if m := t.members[base:]; !ascending(m) {
+		t.order(m, k)
+	}
+	t.pop(base)
+}
+
+// ascending tells whether members are in order, as far as their prefixes tell.
+func ascending(m []member) bool {
 	for j := 1; j < len(m); j++ {
 		if m[j-1].prefix >= m[j].prefix {
-			t.order(m, k)
-			t.permute(m, k)
-			break
+			return false
 		}
 	}
+	return true
+}
+
+func (t *Tape) pop(base int) {
 	t.members = t.members[:base]
 	t.open = t.open[:len(t.open)-1]
 }
@@ -107,14 +127,13 @@ func (t *Tape) Content(base, k int) []byte {
 			out = append(out, t.text[m.start:m.end]...)
 		}
 	}
-	t.members = t.members[:base]
-	t.open = t.open[:len(t.open)-1]
+	t.pop(base)
 	return append(out, '}')
 }
 
 // Member returns the canonical text, name and value, of the member of the
 // innermost open object with this name, which needs no escapes, or nil. k is as
-// for End; the text is valid until the object is ended.
+// for End; the text is valid until then.
 func (t *Tape) Member(base, k int, name string) []byte {
 	m := t.members[base:]
 	t.close(m, k)

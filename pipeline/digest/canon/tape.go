@@ -26,7 +26,7 @@ type Tape struct {
 
 	fault     pipeline.Reason
 	duplicate bool
-	skim      int // over 0: canonical text of values is not kept
+	skim      int    // over 0: canonical text of values is not kept
 	path      []byte // where the fault or the first duplicate is
 }
 
