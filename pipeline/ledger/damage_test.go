@@ -137,6 +137,42 @@ func TestContradictionsAreRefused(t *testing.T) {
 	}
 }
 
+// TestPayloadsRefused: blocks and footers that no Seal writes, spelt out.
+func TestPayloadsRefused(t *testing.T) {
+	lead := naiveHash([]byte("x"))[0]
+	one := []byte{1, 1, 'x', 0, 1, 0, 0, 0, 0}        // AVAILABLE, id x, type 0, version 1, time 0, place 0/0/0
+	one = append(append(one, make([]byte, 32)...), 1) // content, label 1
+	many := append(bytes.Clone(one), bytes.Repeat(append([]byte{0x11}, one[3:]...), 110)...)
+	good := around(one, lead, 1)
+	if err := readAll(t.Context(), bytes.NewReader(good)); err != nil {
+		t.Fatal(err)
+	}
+	if len(many) < 4352 {
+		t.Fatal("not too long")
+	}
+	wide := append([]byte{1, 1, 'x', 0, 0x81, 0x80, 0x80, 0x80, 0x10}, one[5:]...) // version 2^32 + 1
+	footer := len(good) - 24
+	overlong := append(append(bytes.Clone(good[:footer]), 0), good[footer:]...)
+	overlong[footer+1]++ // size
+	for name, file := range map[string][]byte{
+		"no payload":           around(nil, lead, 0),
+		"payload too long":     around(many, lead, 111),
+		"number too wide":      around(wide, lead, 1),
+		"varint without end":   around(append(bytes.Clone(one[:4]), 0xff, 0xff), lead, 1),
+		"time without end":     around(append(bytes.Clone(one[:5]), 0xff), lead, 1),
+		"cut in the digest":    around(one[:20], lead, 1),
+		"cut before the label": around(one[:len(one)-1], lead, 1),
+		"label number":         around(append(bytes.Clone(one[:len(one)-1]), 9), lead, 1),
+		"unreadable's reason":  around([]byte{9, 1, 'x', 0, 1, 0, byte(pipeline.NoType)}, lead, 1),
+		"reason written":       around([]byte{9, 1, 'x', 0, 1, 0, 0}, lead, 1),
+		"same id as nothing":   around(append([]byte{0x11}, one[3:]...), lead, 1),
+		"same id and UUID":     around(append(append(bytes.Clone(one), 0x31), one[3:]...), lead, 2),
+		"bytes after the fan":  resum(overlong),
+	} {
+		refused(t, name, readAll(t.Context(), bytes.NewReader(file)))
+	}
+}
+
 // promise changes how many entries the fan-out gives to the only leading byte.
 func promise(s []byte, lastMark int, n byte) {
 	for at := lastMark; s[at+4] == 2; at -= 8 {

@@ -52,6 +52,7 @@ func TestFate(t *testing.T) {
 		{"same top twice, one live", []ledger.Entry{v(1, deleted), v(1, avail)}, ledger.Unsettled, 0, 1},
 		{"same top twice, contents differ", []ledger.Entry{v(1, avail), other(v(1, avail))}, ledger.Unsettled, 0, 1},
 		{"same top thrice, middle one differs", []ledger.Entry{v(1, avail), other(v(1, avail)), v(1, avail)}, ledger.Unsettled, 0, 2},
+		{"same top thrice, first one differs", []ledger.Entry{other(v(1, avail)), v(1, avail), v(1, avail)}, ledger.Unsettled, 0, 2},
 		{"older versions may disagree", []ledger.Entry{v(1, avail), other(v(1, avail)), v(2, deleted)}, ledger.Deleted, 0, 1},
 		{"PENDING beside the top is no second row of it", []ledger.Entry{v(1, deleted), not(1, pending, pipeline.IsPending)}, ledger.Deleted, 0, 1},
 

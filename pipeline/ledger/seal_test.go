@@ -150,7 +150,7 @@ func TestEqualSortKeys(t *testing.T) {
 	a, b := sameLead(t)
 	lead := naiveHash([]byte(a))[0]
 	n := 0
-	for naiveHash([]byte(uuid(n)))[0] != lead {
+	for naiveHash([]byte(uuid(n)))[0] != lead || uuid(n)[0] < '8' { // its packed form would sort last
 		n++
 	}
 	var rows []byte
