@@ -47,7 +47,7 @@ type Sink struct {
 // S3 holds the switches for S3 look-alikes.
 type S3 struct {
 	PathStyle         bool
-	RequestChecksums  bool
+	RequestChecksums  string // when_supported, when_required, or "" for the AWS default
 	ConditionalWrites bool
 }
 

@@ -66,7 +66,7 @@ func TestEveryKey(t *testing.T) {
 		"source.until": "2026-02-01T00:00:00+01:00", "source.types": "Patient,Observation", "source.deleted": "false",
 		"source.expected_bucket_owner": "000000000001", "source.s3.path_style": "true", "sink.location": "s3://other/place",
 		"sink.region": "eu-west-2", "sink.kms_key": "alias/k", "sink.expected_bucket_owner": "000000000002",
-		"sink.s3.path_style": "true", "sink.s3.request_checksums": "false", "sink.s3.conditional_writes": "false",
+		"sink.s3.path_style": "true", "sink.s3.request_checksums": "when_required", "sink.s3.conditional_writes": "false",
 		"layout.max_file_size": "1MiB", "layout.max_folder_size": "2GiB", "layout.max_folder_files": "7", "layout.lanes": "3",
 		"limits.memory": "1GiB", "limits.workers": "2", "limits.spool": "1GB", "limits.bandwidth": "10MB",
 		"on_quarantine": "continue", "http.listen": ":0",

@@ -49,7 +49,7 @@ func Settings() []Setting {
 		{Key: "sink.kms_key", Help: "KMS key that encrypts the output", set: text(func(j *Job) *string { return &j.Sink.KMSKey }, nil)},
 		{Key: "sink.expected_bucket_owner", Help: "account id that must own the sink bucket", set: text(func(j *Job) *string { return &j.Sink.Owner }, accountID)},
 		{Key: "sink.s3.path_style", Default: "false", Help: "bucket in the path, not in the host name (S3 look-alikes)", set: boolean(func(j *Job) *bool { return &j.Sink.S3.PathStyle })},
-		{Key: "sink.s3.request_checksums", Default: "true", Help: "send a checksum with every request; older look-alikes refuse it", set: boolean(func(j *Job) *bool { return &j.Sink.S3.RequestChecksums })},
+		{Key: "sink.s3.request_checksums", Help: "when_required for look-alikes that refuse checksums; empty: the AWS default", set: text(func(j *Job) *string { return &j.Sink.S3.RequestChecksums }, checksums)},
 		{Key: "sink.s3.conditional_writes", Default: "true", Help: "never replace an object (If-None-Match); some look-alikes ignore it", set: boolean(func(j *Job) *bool { return &j.Sink.S3.ConditionalWrites })},
 
 		{Key: "layout.max_file_size", Default: "512MB", Help: "largest output file; HealthLake allows 5GB", set: size(func(j *Job) *int64 { return &j.Layout.MaxFileSize }, 1)},
@@ -197,6 +197,13 @@ func accountID(value string) error {
 func onQuarantine(value string) error {
 	if value != "stop" && value != "continue" {
 		return fmt.Errorf("%q is neither stop nor continue", value)
+	}
+	return nil
+}
+
+func checksums(value string) error {
+	if value != "when_supported" && value != "when_required" {
+		return fmt.Errorf("%q is neither when_supported nor when_required", value)
 	}
 	return nil
 }

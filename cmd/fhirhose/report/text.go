@@ -204,15 +204,20 @@ func (p *printer) folders(s *metrics.Status) {
 		all += n
 	}
 	p.section(fmt.Sprintf("Folders: %s (each is one import job)", human.Count(int64(all))))
+	p.line("  %s", Folders(s.Folders))
+}
+
+// Folders lists the folders per version on one line, in natural order.
+func Folders(folders map[string]int) string {
 	var parts []string
-	for i, version := range slices.SortedFunc(maps.Keys(s.Folders), natural) {
+	for i, version := range slices.SortedFunc(maps.Keys(folders), natural) {
 		if i == shownVersions {
-			parts = append(parts, fmt.Sprintf("and %d versions more", len(s.Folders)-i))
+			parts = append(parts, fmt.Sprintf("and %d versions more", len(folders)-i))
 			break
 		}
-		parts = append(parts, fmt.Sprintf("%s: %d", version, s.Folders[version]))
+		parts = append(parts, fmt.Sprintf("%s: %d", version, folders[version]))
 	}
-	p.line("  %s", strings.Join(parts, ", "))
+	return strings.Join(parts, ", ")
 }
 
 // natural orders v2 before v10.

@@ -1,11 +1,6 @@
 package statedir
 
-import (
-	"os"
-	"path/filepath"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // Volatile names the file system of dir, or of its nearest parent that exists,
 // if it is one that a restart empties; "" otherwise.
@@ -30,13 +25,4 @@ func Free(dir string) int64 {
 		return -1
 	}
 	return int64(stat.Bavail) * stat.Bsize //nolint:gosec // free bytes fit
-}
-
-func existing(dir string) string {
-	for {
-		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
-			return dir
-		}
-		dir = filepath.Dir(dir)
-	}
 }

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fhirhose/fhirhose/checkpoint"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/survey"
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/records"
+)
+
+func newCheck(c *common) *cobra.Command {
+	var writeProbe bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Say what there is to move, and whether it can be moved",
+		Long: `Reads every setting, opens source and sink, and proves what can be proved
+without writing. It says how much there is to move, what a sample of it would
+become, the disk that the job needs, and the folders and import hours to expect.
+It exits 0 only if nothing stands in the way of fhirhose move.`,
+		Example: `  fhirhose check
+  fhirhose check --write-probe     # also write and delete one file, in the sink and in state
+  fhirhose check --json | jq .estimate`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			job, err := c.load(cmd)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := c.stopping.atOnce(cmd.Context())
+			defer cancel()
+			return c.check(ctx, job, writeProbe)
+		},
+	}
+	addSettings(cmd)
+	cmd.Flags().BoolVar(&writeProbe, "write-probe", false, "write and delete one file, in the sink and in state")
+	return cmd
+}
+
+// problems are why a job cannot start; each is explained to the operator.
+type problems []error
+
+func (p problems) Error() string   { return errors.Join(p...).Error() }
+func (p problems) Unwrap() []error { return p }
+
+func (c *common) check(ctx context.Context, job *jobfile.Job, writeProbe bool) error {
+	r := &survey.Result{
+		Job: job.Name, Warnings: append([]string{}, job.Warnings...), Problems: []survey.Problem{}, File: job.File,
+		Source: job.Source.Export.String(), Output: job.Output().String(), State: job.State,
+		StateFree: statedir.Free(job.State), SinkFree: -1, Probes: []string{},
+	}
+	checkState(job, r, writeProbe)
+	source := checkSource(ctx, job, r)
+	sink := checkSink(ctx, job, r, writeProbe)
+	if source != nil && sink != nil {
+		checkFit(job, r, source, sink)
+		checkOwner(ctx, job, r, source, sink)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.Judge()
+	r.Ready = len(r.Problems) == 0
+	if err := c.writeCheck(r); err != nil {
+		return err
+	}
+	if r.Ready {
+		return nil
+	}
+	return problems(r.Errors())
+}
+
+func (c *common) writeCheck(r *survey.Result) error {
+	if !c.json {
+		return r.Text(c.stdout)
+	}
+	out := json.NewEncoder(c.stdout)
+	out.SetIndent("", "  ")
+	return out.Encode(r)
+}
+
+// checkState holds state to what promise I1 needs of it.
+func checkState(job *jobfile.Job, r *survey.Result, writeProbe bool) {
+	if kind := statedir.Volatile(job.State); kind != "" {
+		r.Fail(&pipeline.Error{Op: "use state directory", Object: job.State, Kind: pipeline.KindConfig,
+			Err: fmt.Errorf("it lies on %s, which a restart empties", kind), Hint: "name a directory on a disk (key: state)"})
+	}
+	if err := statedir.Writable(job.State); err != nil {
+		r.Fail(err)
+	}
+	if pid, held := statedir.Holder(job.State); held {
+		r.Warn("process %s works in the state directory now; fhirhose status shows how far it is", pid)
+	}
+	if info, err := os.Stat(job.State); err == nil && info.Mode().Perm()&0o077 != 0 {
+		r.Warn("the state directory holds PHI, but others may enter it (mode %o); chmod 700 it", info.Mode().Perm())
+	}
+	if writeProbe {
+		probeDirectory(r, "state", job.State)
+	}
+}
+
+// checkSource opens the source and samples it. It returns nil if that failed.
+func checkSource(ctx context.Context, job *jobfile.Job, r *survey.Result) exportSource {
+	source, err := openSource(ctx, job, nil, newObservation(job))
+	if err != nil {
+		r.Fail(err)
+		return nil
+	}
+	objects := source.Objects()
+	r.Source, r.ExportTime, r.Objects = source.Folder(), source.ExportTime(), len(objects)
+	r.Records, r.Compressed = survey.Totals(objects)
+	sample, err := survey.Take(ctx, objects, convertOptions(job), source.Peek)
+	if err != nil {
+		r.Fail(err)
+		return source
+	}
+	estimate := survey.Project(sample, objects, source.Spools(), job)
+	r.Sample, r.Estimate = sample, &estimate
+	return source
+}
+
+// checkSink opens the sink. It returns nil if that failed.
+func checkSink(ctx context.Context, job *jobfile.Job, r *survey.Result, writeProbe bool) pipeline.Sink {
+	sink, err := openSink(ctx, job, nil, newObservation(job))
+	if err != nil {
+		r.Fail(err)
+		return nil
+	}
+	r.SinkFree = sink.Free()
+	if at := job.Output(); !at.IsS3() {
+		r.SinkFree = statedir.Free(at.Dir)
+		if err := statedir.Writable(at.Dir); err != nil {
+			r.Fail(err)
+		} else if writeProbe {
+			probeDirectory(r, "sink", at.Dir)
+		}
+		return sink
+	}
+	if writeProbe {
+		probeSink(ctx, r, sink)
+	}
+	return sink
+}
+
+// checkFit refuses limits that cannot hold the job.
+func checkFit(job *jobfile.Job, r *survey.Result, source exportSource, sink pipeline.Sink) {
+	if _, err := records.New(recordOptions(job), source, sink, nil, slog.New(slog.DiscardHandler)); err != nil {
+		r.Fail(err)
+	}
+	if container := containerMemory(); container < job.Limits.Memory {
+		r.Warn("the container has %s of memory, less than limits.memory (%s)", human.Bytes(container), human.Bytes(job.Limits.Memory))
+	}
+}
+
+// checkOwner asks whether sink and state belong to this job, as far as they
+// belong to one at all.
+func checkOwner(ctx context.Context, job *jobfile.Job, r *survey.Result, source exportSource, sink pipeline.Sink) {
+	path := filepath.Join(job.State, checkpointFile)
+	if _, err := os.Stat(path); err == nil {
+		checkCheckpoint(job, r, path, source)
+		return
+	}
+	const claim = "_fhirhose/claim.json"
+	reader, err := sink.Reader(ctx, claim)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			r.Fail(err)
+		}
+		return
+	}
+	_ = reader.Close()
+	r.Fail(&pipeline.Error{Op: "claim", Object: job.Output().String(), Kind: pipeline.KindClaimed,
+		Err:  errors.New("it belongs to a run that this state directory does not know"),
+		Hint: "name the state directory of that run, or give this job another name or sink"})
+}
+
+func checkCheckpoint(job *jobfile.Job, r *survey.Result, path string, source exportSource) {
+	if _, held := statedir.Holder(job.State); held {
+		return
+	}
+	options := recordOptions(job)
+	store, err := checkpoint.Open(path, checkpoint.NewIdentity(options.Shape(), source.Objects()))
+	if err != nil {
+		r.Fail(err)
+		return
+	}
+	r.Probes = append(r.Probes, "the checkpoint belongs to this job: fhirhose move goes on from there")
+	if err := store.Close(); err != nil {
+		r.Fail(err)
+	}
+}
+
+// probeDirectory writes and deletes one file in dir, or in its nearest parent
+// that exists.
+func probeDirectory(r *survey.Result, name, dir string) {
+	if err := statedir.Probe(dir); err != nil {
+		r.Fail(err)
+		return
+	}
+	r.Probes = append(r.Probes, "one file was written to the "+name+" and deleted")
+}
+
+// probeSink writes and deletes one object.
+func probeSink(ctx context.Context, r *survey.Result, sink pipeline.Sink) {
+	if err := survey.Probe(ctx, sink); err != nil {
+		r.Fail(err)
+		return
+	}
+	r.Probes = append(r.Probes, "one object was written to the sink and deleted")
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
+	"github.com/fhirhose/fhirhose/metrics"
+	"github.com/fhirhose/fhirhose/objectstore"
+	"github.com/fhirhose/fhirhose/pipeline"
+)
+
+// mover is the record pipeline, as this package uses it.
+type mover interface {
+	Run(ctx context.Context, stop <-chan struct{}) error
+	Status() metrics.Status
+}
+
+// opened is a job that is ready to move; close gives up what it holds.
+type opened struct {
+	mover mover
+	close func() error
+}
+
+// observation adds to the pipeline's status what only the process knows:
+// locations, build, retries, staged bytes, free space, and how it ended.
+type observation struct {
+	job     *jobfile.Job
+	build   string
+	started time.Time
+	mover   atomic.Pointer[mover]
+	staged  atomic.Int64
+
+	mu         sync.Mutex
+	lastStaged time.Time
+	retries    map[string]int64
+	retryUntil time.Time
+	end        *ending
+}
+
+// ending is how a move came to its end.
+type ending struct {
+	phase metrics.Phase
+	exit  int
+	err   error
+}
+
+func newObservation(job *jobfile.Job) *observation {
+	return &observation{job: job, build: thisBuild().Version, started: time.Now(), retries: map[string]int64{}}
+}
+
+// onStaged counts compressed bytes that were fetched or hashed.
+func (o *observation) onStaged(n int64) {
+	o.staged.Add(n)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lastStaged = time.Now()
+}
+
+// onRetry counts a retry and the wait before it. Waiting for credentials is no
+// sign of life: somebody has to act (design section 9).
+func (o *observation) onRetry(cause objectstore.Cause, wait time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retries[string(cause)]++
+	if until := time.Now().Add(wait); cause != objectstore.ExpiredToken && until.After(o.retryUntil) {
+		o.retryUntil = until
+	}
+}
+
+// ended notes how the move ended, for every later status.
+func (o *observation) ended(e ending) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.end = &e
+}
+
+// status is a snapshot of the whole job, at any time, from any goroutine.
+func (o *observation) status() metrics.Status {
+	s := metrics.Status{Job: o.job.Name, Phase: metrics.PhaseStarting, Started: o.started, Updated: time.Now()}
+	if m := o.mover.Load(); m != nil {
+		s = (*m).Status()
+	}
+	if s.Phase == "" {
+		s.Phase = metrics.PhaseStarting
+	}
+	s.Build, s.Format = o.build, pipeline.FormatVersion
+	s.Source, s.Sink = o.job.Source.Export.String(), o.job.Sink.Location.String()
+	s.StateFree = statedir.Free(o.job.State)
+	s.StagedBytes = o.staged.Load()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s.Retries = make(map[string]int64, len(o.retries))
+	for cause, n := range o.retries {
+		s.Retries[cause] = n
+	}
+	s.LastRetryWait = earlier(o.retryUntil, time.Now())
+	if o.lastStaged.After(s.LastProgress) {
+		s.LastProgress = o.lastStaged
+	}
+	if o.end != nil {
+		o.end.describe(&s)
+	}
+	return s
+}
+
+func (e *ending) describe(s *metrics.Status) {
+	s.Phase, s.Exit, s.WaitingFor = e.phase, e.exit, ""
+	if e.phase == metrics.PhaseFailed {
+		s.Error, s.Hint = e.err.Error(), pipeline.HintOf(e.err)
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// collectorLabels are the closed sets of the metrics' labels.
+func collectorLabels() metrics.Labels {
+	var l metrics.Labels
+	for _, reason := range pipeline.Reasons() {
+		l.Reasons = append(l.Reasons, reason.String())
+	}
+	for _, cause := range []objectstore.Cause{objectstore.Throttle, objectstore.Timeout, objectstore.Reset,
+		objectstore.ServerError, objectstore.Checksum, objectstore.ExpiredToken} {
+		l.Retries = append(l.Retries, string(cause))
+	}
+	return l
+}

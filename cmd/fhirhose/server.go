@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
+	"github.com/fhirhose/fhirhose/metrics"
+	"github.com/fhirhose/fhirhose/pipeline"
+)
+
+// server answers /metrics, /healthz and /readyz.
+type server struct {
+	http     *http.Server
+	listener net.Listener
+}
+
+// listen opens address, so that a second process on it is noticed before any
+// work. An empty address means no server: nil.
+func listen(address string, status func() metrics.Status, registry *prometheus.Registry) (*server, error) {
+	if address == "" {
+		return nil, nil
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, listenError(address, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintln(w, "the process works")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, status(), time.Now()) })
+	return &server{&http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, listener}, nil
+}
+
+// ready says whether the job gets on, and if not since when and why.
+func ready(w http.ResponseWriter, s metrics.Status, now time.Time) {
+	if s.Ready(now) {
+		_, _ = fmt.Fprintln(w, "the job gets on")
+		return
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
+	since := "nothing has happened yet"
+	if !s.LastProgress.IsZero() {
+		since = "no progress for " + human.Duration(now.Sub(s.LastProgress))
+	}
+	if s.WaitingFor != "" {
+		since += "; waits for " + s.WaitingFor
+	}
+	_, _ = fmt.Fprintln(w, since)
+}
+
+func listenError(address string, err error) error {
+	hint := "give another address with --http.listen, or none with --http.listen="
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = errors.New("the address is in use, maybe by another fhirhose")
+		if free := freeAddress(address); free != "" {
+			hint = "--http.listen=" + free + ", which is free now, or none with --http.listen="
+		}
+	}
+	return &pipeline.Error{Op: "listen on", Object: address, Kind: pipeline.KindConfig, Err: err, Hint: hint}
+}
+
+// freeAddress returns the same host with a port that nobody uses now.
+func freeAddress(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return ""
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = listener.Close() }()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	return net.JoinHostPort(host, port)
+}
+
+// serve answers until ctx ends.
+func (s *server) serve(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { _ = s.http.Close() })
+	defer stop()
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve metrics: %w", err)
+	}
+	return nil
+}
+
+// close gives the address back, if serve has not.
+func (s *server) close() {
+	if s != nil {
+		_ = s.listener.Close()
+	}
+}

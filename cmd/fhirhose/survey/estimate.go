@@ -1,0 +1,103 @@
+package survey
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
+	"github.com/fhirhose/fhirhose/pipeline"
+)
+
+// What an estimate assumes.
+const (
+	ledgerEntry = 75 // bytes per record
+	// HealthLake runs one import job at a time, and each folder is one.
+	ImportJobMinutes   = 15             // to start and end a job, whatever it holds
+	ImportBytesPerHour = 50_000_000_000 // while it runs
+	// manyHours of import deserve a warning.
+	manyHours = 200
+	// openTail is the most that one open file keeps in state on an S3 sink.
+	openTail = 8 << 20
+	// stateFixed holds the open ledger segment and the checkpoint.
+	stateFixed = 64 << 20
+	perFile    = 600 // bytes of the checkpoint
+)
+
+// Estimate is what the whole job will probably need and give. Sizes are bytes.
+type Estimate struct {
+	OutputBytes int64          `json:"output_bytes"`
+	Files       int64          `json:"files"`
+	Folders     map[string]int `json:"folders"` // by version: "v1", "Binary-v1"
+	ImportJobs  int            `json:"import_jobs"`
+	ImportHours float64        `json:"import_hours"`
+	LedgerBytes int64          `json:"ledger_bytes"`
+	StateBytes  int64          `json:"state_bytes"` // at most
+}
+
+// Project scales the sample up to the whole source. spools tells that the
+// source copies objects to state before it reads them.
+func Project(s *Sample, objects []pipeline.Object, spools bool, job *jobfile.Job) Estimate {
+	e := Estimate{Folders: map[string]int{}}
+	records, compressed := Totals(objects)
+	e.LedgerBytes = records * ledgerEntry
+	perVersion := map[string]*size{} // bytes, and files in place of records
+	scale := 0.0
+	if s.Records > 0 {
+		scale = float64(records) / float64(s.Records)
+	}
+	for f, sampled := range s.files {
+		bytes := int64(float64(sampled.bytes) * scale)
+		files := ceil(bytes, job.Layout.MaxFileSize)
+		e.OutputBytes += bytes
+		e.Files += files
+		name := f.folders()
+		if perVersion[name] == nil {
+			perVersion[name] = &size{}
+		}
+		perVersion[name].bytes += bytes
+		perVersion[name].records += files
+	}
+	for version, v := range perVersion {
+		folders := max(ceil(v.bytes, job.Layout.MaxFolderSize), ceil(v.records, int64(job.Layout.MaxFolderFiles)))
+		e.Folders[version] = int(folders)
+		e.ImportJobs += int(folders)
+	}
+	e.ImportHours = float64(e.ImportJobs)*ImportJobMinutes/60 + float64(e.OutputBytes)/ImportBytesPerHour
+	e.StateBytes = stateBytes(e.Files, int64(len(s.files)), compressed, spools, job)
+	return e
+}
+
+// folders names the sequence of folders that the file goes to (design section 6).
+func (f file) folders() string {
+	if f.resourceType == "Binary" {
+		return fmt.Sprintf("Binary-v%d", f.version)
+	}
+	return fmt.Sprintf("v%d", f.version)
+}
+
+// stateBytes is what state holds at most: staged input and tails within
+// limits.spool, and the small rest.
+func stateBytes(files, open, compressed int64, spools bool, job *jobfile.Job) int64 {
+	spool := int64(0)
+	if spools {
+		spool += compressed
+	}
+	if job.Sink.Location.IsS3() {
+		spool += open * openTail
+	}
+	return min(spool, job.Limits.Spool) + stateFixed + files*perFile
+}
+
+// Totals sums the records and the compressed bytes of a source.
+func Totals(objects []pipeline.Object) (records, compressed int64) {
+	for i := range objects {
+		records += objects[i].Items
+		compressed += objects[i].Size
+	}
+	return records, compressed
+}
+
+// ceil is the number of containers of a size that hold n; one for the empty.
+func ceil(n, size int64) int64 {
+	return max(1, int64(math.Ceil(float64(n)/float64(size))))
+}

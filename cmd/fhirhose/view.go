@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/progress"
+	"github.com/fhirhose/fhirhose/metrics"
+)
+
+const (
+	barEvery  = 200 * time.Millisecond
+	lineEvery = 10 * time.Second
+)
+
+// newView returns how progress is shown, how often, and where log lines go
+// meanwhile: above the bar if they share its terminal.
+func (c *common) newView() (progress.View, time.Duration, *switchWriter) {
+	logs := &switchWriter{to: c.stderr}
+	switch {
+	case c.json:
+		return &progress.Lines{Out: c.stdout}, lineEvery, logs
+	case isTerminal(c.stdout):
+		bar := progress.NewBar(c.stdout)
+		if isTerminal(c.stderr) {
+			logs.to = bar
+		}
+		return bar, barEvery, logs
+	default:
+		return &progress.Plain{Out: c.stdout}, lineEvery, logs
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && progress.IsTerminal(file.Fd())
+}
+
+// show draws the status every so often until ctx ends.
+func show(ctx context.Context, view progress.View, every time.Duration, status func() metrics.Status) error {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case at := <-ticker.C:
+			s := status()
+			view.Show(at, &s)
+		}
+	}
+}
+
+// switchWriter writes to a place that may change.
+type switchWriter struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (w *switchWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(p)
+}
+
+func (w *switchWriter) switchTo(to io.Writer) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.to = to
+}
