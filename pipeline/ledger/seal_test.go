@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -64,6 +65,10 @@ func TestGolden(t *testing.T) {
 	golden(t, "rows-v1.golden", rowsOf(everyForm()))
 	golden(t, "segment-v1.golden", seal(t, everyForm()))
 	golden(t, "empty-segment-v1.golden", seal(t, nil))
+	got, err := naiveDecode(seal(t, everyForm()))
+	if err != nil || !reflect.DeepEqual(got, inOrder(everyForm())) {
+		t.Fatal("the golden segment is not what docs/ledger.md describes", err)
+	}
 }
 
 // TestHotID: one id with so many versions that its entries fill many blocks and

@@ -56,9 +56,9 @@ type Totals struct {
 // wideBuffer is the buffer per segment from which on reading in parallel pays.
 const wideBuffer = 16 << 10
 
-// Summarize reads the whole ledger once, in at most memory bytes: at least 4.5
-// KiB per segment, or it returns a KindConfig error. Where memory allows wider
-// buffers it reads several hash ranges at the same time, one per core; all
+// Summarize reads the whole ledger once, in at most memory bytes beside
+// what the Ledger holds; less than MinMemory (under 5 KiB per segment) is a
+// KindConfig error. Where memory allows wider buffers it reads several hash ranges at the same time, one per core; all
 // goroutines have ended when it returns.
 func (l *Ledger) Summarize(ctx context.Context, memory int) (Totals, error) {
 	ranges := min(runtime.GOMAXPROCS(0), fanOut)
