@@ -19,6 +19,7 @@ type machine struct {
 	Kernel string
 	Go     string
 	Gzip   string
+	Load   string // how busy it was before: numbers of a busy machine prove little
 }
 
 var flagsOfInterest = []string{"sha_ni", "avx2", "avx512f", "avx512bw", "bmi2", "pclmulqdq", "vpclmulqdq", "sha1", "sha2", "asimd", "sve"}
@@ -42,6 +43,8 @@ func thisMachine() machine {
 		_, _ = fmt.Sscanf(string(total), "MemTotal: %d", &kilobytes)
 		m.Memory = fmt.Sprintf("%.0f GiB", float64(kilobytes)/(1<<20))
 	}
+	load, _ := os.ReadFile("/proc/loadavg")
+	m.Load, _, _ = strings.Cut(string(load), " ")
 	m.Kernel = firstLine("uname", "-sr")
 	m.Gzip = firstLine("gzip", "--version")
 	return m

@@ -119,15 +119,26 @@ func (s *settings) runScenarios(ctx context.Context, r *report) error {
 		if err != nil {
 			return err
 		}
-		done := scenarioResult{scenario: sc}
-		for _, run := range runs {
-			c := &contest{settings: s, input: run.input, rounds: run.rounds, entries: []*contender{s.move(run.name, run.input, run.move)}}
+		done := scenarioResult{scenario: sc, contests: s.scenarioContests(runs)}
+		for _, c := range done.contests {
 			if err := c.run(ctx); err != nil {
 				return err
 			}
-			done.contests = append(done.contests, c)
 		}
 		r.scenarios = append(r.scenarios, done)
 	}
 	return nil
+}
+
+// scenarioContests lets runs over the same input take turns.
+func (s *settings) scenarioContests(runs []scenarioRun) (contests []*contest) {
+	for _, run := range runs {
+		last := len(contests) - 1
+		if last < 0 || contests[last].input.Dir != run.input.Dir {
+			contests = append(contests, &contest{settings: s, input: run.input, rounds: run.rounds})
+			last++
+		}
+		contests[last].entries = append(contests[last].entries, s.move(run.name, run.input, run.move))
+	}
+	return contests
 }

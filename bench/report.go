@@ -25,8 +25,8 @@ func (r *report) markdown() string {
 	var b strings.Builder
 	m := r.machine
 	fmt.Fprintf(&b, "# fhirhose, measured\n\n")
-	fmt.Fprintf(&b, "%s, %d cores (%s), %s, %s, %s, %s. Medians of %d interleaved runs; CPU is user + system.\n",
-		m.CPU, m.Cores, strings.Join(m.Flags, " "), m.Memory, m.Kernel, m.Go, m.Gzip, r.rounds)
+	fmt.Fprintf(&b, "%s, %d cores (%s), %s, %s, %s, %s. Medians of %d interleaved runs; CPU is user + system. Load average before the first run: %s.\n",
+		m.CPU, m.Cores, strings.Join(m.Flags, " "), m.Memory, m.Kernel, m.Go, m.Gzip, r.rounds, m.Load)
 	for _, c := range r.floors {
 		writeFloors(&b, c)
 	}
@@ -98,18 +98,23 @@ func writeScenario(b *strings.Builder, s scenarioResult) {
 	fmt.Fprintf(b, "\n## %s: %s\n\n", s.scenario.name, s.scenario.about)
 	b.WriteString("| | items | MB | CPU s | wall s | MB/s | peak RSS MiB | files | cuts | cut s |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, c := range s.contests {
-		e := c.entries[0]
-		if e.failure != "" || len(e.runs) == 0 {
-			fmt.Fprintf(b, "| %s | %d | | failed: %s | | | | | | |\n", e.name, c.input.Items, cell(e.failure))
-			continue
+		for _, e := range c.entries {
+			writeScenarioRun(b, c.input, e)
 		}
-		u := e.median()
-		fmt.Fprintf(b, "| %s | %d | %.0f | %.2f | %.2f | %.0f | %d | %d | %d | %.2f |\n", e.name, c.input.Items, float64(c.input.Bytes)/1e6,
-			u.CPU.Seconds(), u.Wall.Seconds(), speed(c.input, u), u.RSS>>20, e.status.Files, e.status.Cuts, e.status.CutSeconds)
 	}
 	for _, c := range s.contests {
 		writeStages(b, c)
 	}
+}
+
+func writeScenarioRun(b *strings.Builder, in input, e *contender) {
+	if e.failure != "" || len(e.runs) == 0 {
+		fmt.Fprintf(b, "| %s | %d | | failed: %s | | | | | | |\n", e.name, in.Items, cell(e.failure))
+		return
+	}
+	u := e.median()
+	fmt.Fprintf(b, "| %s | %d | %.0f | %.2f | %.2f | %.0f | %d | %d | %d | %.2f |\n", e.name, in.Items, float64(in.Bytes)/1e6,
+		u.CPU.Seconds(), u.Wall.Seconds(), speed(in, u), u.RSS>>20, e.status.Files, e.status.Cuts, e.status.CutSeconds)
 }
 
 // writeStages says where fhirhose's time went.
