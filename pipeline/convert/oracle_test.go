@@ -18,6 +18,7 @@ import (
 type expected struct {
 	Record
 	resource *digesttest.Value
+	updated  *digesttest.Value // meta.lastUpdated, if it is a string
 }
 
 // defects is the first defect of a row.
@@ -173,6 +174,7 @@ func (e *expected) meta(item *digesttest.Value, d *defects) {
 		return
 	}
 	if updated, kind := d.plain(member(meta.Members[0], "lastUpdated")); kind == "S" {
+		e.updated = updated
 		t, err := time.Parse(time.RFC3339Nano, updated.Text)
 		if err == nil {
 			e.LastUpdated = t.UnixMilli()
@@ -307,8 +309,8 @@ func (e *expected) addTags() {
 		v.Set("code", digesttest.String(code))
 		added = append(added, v)
 	}
-	if updated := meta.Get("lastUpdated"); updated != nil && updated.Kind == '"' {
-		tag(updated.Text, "originalLastUpdated")
+	if e.updated != nil {
+		tag(e.updated.Text, "originalLastUpdated")
 	}
 	if e.Status == pipeline.Deleted {
 		tag("DELETED", "DELETED")

@@ -1,6 +1,7 @@
 package digest_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -14,9 +15,9 @@ func check(t *testing.T, d *digest.Digester, line []byte) {
 	t.Helper()
 	v, want := digesttest.Parse(line)
 	switch {
-	case want != pipeline.NoReason:
-	case v.Kind != '{':
+	case !bytes.HasPrefix(bytes.TrimLeft(line, " \t\r\n"), []byte("{")):
 		want = pipeline.NotJSON
+	case want != pipeline.NoReason:
 	case v.Get("meta") != nil && v.Get("meta").Kind != '{':
 		want = pipeline.BadMeta
 	}

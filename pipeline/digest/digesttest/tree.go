@@ -6,7 +6,6 @@ package digesttest
 import (
 	"bytes"
 	"errors"
-	"io"
 	"strings"
 
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -62,12 +61,8 @@ func Equal(a, b *Value) bool {
 func Parse(text []byte) (*Value, pipeline.Reason) {
 	d := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true))
 	v, err := read(d)
-	if err == nil {
-		if _, err = d.ReadToken(); err == io.EOF {
-			err = nil
-		} else if err == nil {
-			err = errors.New("a second value")
-		}
+	if err == nil && len(bytes.Trim(text[d.InputOffset():], " \t\r\n")) > 0 {
+		err = errors.New("something behind the value")
 	}
 	switch {
 	case errors.Is(err, errTooDeep):
