@@ -8,6 +8,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
+	"github.com/fhirhose/fhirhose/pipeline/split"
 )
 
 // batch is what a worker makes of one batch of source lines: everything that
@@ -16,9 +17,8 @@ import (
 // release it puts it back.
 type batch struct {
 	object int
-	last   bool  // the object ends after this batch
-	end    int64 // decompressed offset after it
-	read   int64 // records
+	last   bool // the object ends after this batch
+	end    split.Position
 
 	arena   []byte // converted lines, extent by extent
 	extents []extent

@@ -13,9 +13,8 @@ import (
 
 // position is how far a lane may claim to have come: a cut stores one for each.
 type position struct {
-	Object  int   `json:"object"`  // index into Source.Objects, -1 for a lane at rest
-	Offset  int64 `json:"offset"`  // decompressed bytes merged
-	Records int64 `json:"records"` // records merged
+	Object int `json:"object"` // index into Source.Objects, -1 for a lane at rest
+	split.Position
 }
 
 // lane is a reader with one object open. Its token is in one place at a time:
@@ -109,7 +108,7 @@ func (l *lane) open(m *Mover) error {
 		return nil
 	}
 	m.live.reinflated.Add(l.start.Offset)
-	return l.reader.Skip(l.start.Offset, l.start.Records)
+	return l.reader.Skip(l.start.Position)
 }
 
 // close ends the object: its bytes must have been those that were verified.
@@ -154,11 +153,23 @@ func (m *Mover) corrupt(object int, err error) error {
 	if errors.Is(err, split.ErrCorrupt) {
 		return contradiction(m.objects[object], err)
 	}
+	if errors.Is(err, split.ErrChanged) {
+		return changed(m.objects[object], err)
+	}
 	if pipeline.KindOf(err) != pipeline.KindOther || errors.Is(err, context.Canceled) {
 		return err
 	}
 	return &pipeline.Error{
 		Op: "read object", Object: m.objects[object].Key, Kind: pipeline.KindRetryLater, Err: fmt.Errorf("%w", err),
 		Hint: "run the same command again",
+	}
+}
+
+// changed is an object that was repaired to something else than what a part of
+// has been moved.
+func changed(object pipeline.Object, err error) error {
+	return &pipeline.Error{
+		Op: "go on with object", Object: object.Key, Kind: pipeline.KindFatal, Err: err,
+		Hint: "restore the object as it was before, or begin again with `fhirhose move --restart`",
 	}
 }

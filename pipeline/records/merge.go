@@ -108,8 +108,7 @@ func (g *merger) stop(ctx context.Context) error {
 
 // merge places one batch and hands it to the writers and the ledger.
 func (g *merger) merge(ctx context.Context, l *lane, b *batch) error {
-	l.at.Offset = b.end
-	l.at.Records += b.read
+	l.at.Position = b.end
 	last := b.last // b belongs to its readers once it is sent
 	for i := range b.extents {
 		g.place(b, &b.extents[i])

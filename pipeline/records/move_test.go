@@ -9,12 +9,15 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"github.com/fhirhose/fhirhose/bench/generate"
 	"github.com/fhirhose/fhirhose/metrics"
+	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
 	"github.com/fhirhose/fhirhose/pipeline/records"
 )
 
@@ -99,23 +102,32 @@ func golden(t *testing.T, tree []string) {
 	}
 }
 
+// TestStopAndGoOn stops the job after its first cut, again and again, until a
+// run gets to the end. The last objects are not staged before that cut, so that
+// the job cannot be over by then.
 func TestStopAndGoOn(t *testing.T) {
 	export := smallExport(t)
 	whole := newJob(t, export)
 	whole.mustRun(t, smallOptions())
 	j := newJob(t, export)
 	stopped := 0
-	for range 100 {
-		stop := make(chan struct{})
+	for {
+		stop, cut := make(chan struct{}), make(chan struct{})
 		o := smallOptions()
-		cuts := 0
-		o.OnCut = func() error {
-			if cuts++; cuts == 2 {
-				close(stop)
+		o.OnCut = sync.OnceValue(func() error {
+			close(stop)
+			close(cut)
+			return nil
+		})
+		var staged atomic.Int64
+		remove := faultpoint.Set(func(point string) error {
+			if point == "stage" && stopped < 2 && staged.Add(1) > 6 {
+				<-cut
 			}
 			return nil
-		}
+		})
 		_, err := j.run(t.Context(), o, stop)
+		remove()
 		if err == nil {
 			break
 		}

@@ -117,7 +117,7 @@ func (w *worker) step(ctx context.Context, l *lane) error {
 // convert fills b with what becomes of the lines in w.in.
 func (w *worker) convert(b *batch, object int) {
 	in := w.in
-	b.object, b.last, b.end, b.read = object, in.Last, in.End, int64(len(in.Lines))
+	b.object, b.last, b.end = object, in.Last, in.End
 	w.batches++
 	w.out, w.lines = w.out[:0], w.lines[:0]
 	for i, source := range in.Lines {

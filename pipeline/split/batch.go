@@ -32,11 +32,11 @@ type Batch struct {
 	// ends with the first 64 KiB of that line. The line is always a batch's last.
 	TooLarge *TooLarge
 
-	First      int64 // record number of the first line in the object, from 1
-	Offset     int64 // decompressed offset of the first byte in the object
-	End        int64 // decompressed offset behind the last byte; a position for Skip
-	Compressed int64 // compressed bytes taken so far, for progress only
-	Last       bool  // the object ends here, and its gzip is whole
+	First      int64    // record number of the first line in the object, from 1
+	Offset     int64    // decompressed offset of the first byte in the object
+	End        Position // behind the last byte: where Skip goes on
+	Compressed int64    // compressed bytes taken so far, for progress only
+	Last       bool     // the object ends here, and its gzip is whole
 }
 
 // Line is one record within Batch.Data, without its LF. A CR stays: to JSON it is
@@ -50,10 +50,6 @@ type TooLarge struct {
 	Length int64 // of the whole line, without LF
 	SHA256 [sha256.Size]byte
 }
-
-// Records returns the number of records of the object up to the end of b: with
-// End, what [Reader.Skip] needs to go on behind it.
-func (b *Batch) Records() int64 { return b.First - 1 + int64(len(b.Lines)) }
 
 // Shrink drops buffers that are larger than those of an ordinary batch. Who is
 // done with a batch calls it before it rests in a pool; Next does the same.

@@ -127,7 +127,7 @@ func TestSplitProperty(t *testing.T) {
 		}
 		from := random.IntN(len(want))
 		resumed := open()
-		if err := resumed.Skip(want[from].End, want[from].First-1+int64(len(want[from].Lines))); err != nil {
+		if err := resumed.Skip(position(string(plain), want[from].End, want[from].First-1+int64(len(want[from].Lines)))); err != nil {
 			t.Fatal(err)
 		}
 		got, err = drain(resumed)

@@ -30,9 +30,8 @@ type Reader struct {
 	batch    int // bytes that end a batch
 	record   int // longest line
 
-	carry   []byte // inflated, but of the next batch
-	offset  int64  // decompressed, of the next batch's first byte
-	records int64  // before the next batch
+	carry []byte   // inflated, but of the next batch
+	at    Position // of the next batch's first byte
 
 	// The batch in progress, or nil; it outlives a Next that returned ErrBig.
 	current *Batch
@@ -57,28 +56,31 @@ func NewReader(compressed io.Reader, options Options) *Reader {
 func (r *Reader) Reset(compressed io.Reader) {
 	r.inflater.reset(compressed)
 	r.carry = r.carry[:0]
-	r.offset, r.records, r.current = 0, 0, nil
+	r.at, r.current = Position{}, nil
 }
 
-// Skip goes on at the end of a batch that an earlier reader returned: offset is
-// its End, records its Records. It inflates and discards without looking for
-// lines. It is called before the first Next.
-func (r *Reader) Skip(offset, records int64) error {
-	if len(r.carry) > 0 || r.current != nil || offset < r.offset || records < r.records {
+// Skip goes on at the end of a batch that an earlier reader returned: see
+// [Batch.Position]. It inflates and discards without looking for lines, and
+// returns [ErrChanged] if the bytes are not those of the earlier reader. It is
+// called before the first Next.
+func (r *Reader) Skip(to Position) error {
+	if len(r.carry) > 0 || r.current != nil || to.Offset < r.at.Offset || to.Records < r.at.Records {
 		return errors.New("skip: position lies behind what was read")
 	}
-	for r.offset < offset {
-		n, err := r.inflater.Read(r.carry[:min(int64(cap(r.carry)), offset-r.offset)])
-		r.offset += int64(n)
+	for r.at.Offset < to.Offset {
+		n, err := r.inflater.Read(r.carry[:min(int64(cap(r.carry)), to.Offset-r.at.Offset)])
+		r.at.pass(r.carry[:n])
 		if errors.Is(err, io.EOF) {
-			return fmt.Errorf("skip: object ends at decompressed byte %d, before position %d: %w",
-				r.offset, offset, io.ErrUnexpectedEOF)
+			return fmt.Errorf("%w: it ends at decompressed byte %d", ErrChanged, r.at.Offset)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	r.records = records
+	if r.at.Sum != to.Sum {
+		return ErrChanged
+	}
+	r.at.Records = to.Records
 	return nil
 }
 
@@ -180,14 +182,15 @@ func (r *Reader) grow(b *Batch, big bool) error {
 func (r *Reader) finish(b *Batch, end int) {
 	r.carry = append(r.carry[:0], b.Data[end:]...)
 	b.Data = b.Data[:end]
-	r.close(b, int64(end))
+	from := r.at
+	r.at.pass(b.Data)
+	r.close(b, from)
 }
 
-func (r *Reader) close(b *Batch, length int64) {
-	b.First, b.Offset = r.records+1, r.offset
-	r.records += int64(len(b.Lines))
-	r.offset += length
-	b.End, b.Last = r.offset, false
+// close ends the batch that began at from; r.at has passed its bytes.
+func (r *Reader) close(b *Batch, from Position) {
+	r.at.Records += int64(len(b.Lines))
+	b.First, b.Offset, b.End, b.Last = from.Records+1, from.Offset, r.at, false
 	r.current = nil
 	if len(r.carry) == 0 {
 		n, err := r.inflater.Read(r.carry[:readBytes])

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"strings"
 	"testing"
@@ -40,7 +41,7 @@ type copied struct {
 }
 
 func copyOf(b *Batch) copied {
-	c := copied{First: b.First, Offset: b.Offset, End: b.End, Last: b.Last}
+	c := copied{First: b.First, Offset: b.Offset, End: b.End.Offset, Last: b.Last}
 	for _, line := range b.Lines {
 		c.Lines = append(c.Lines, string(b.Data[line.Start:line.End]))
 	}
@@ -261,23 +262,33 @@ func TestReadErrorIsNotCorrupt(t *testing.T) {
 func TestSkipRefuses(t *testing.T) {
 	compressed := zip(t, "aaa\nbbb\nccc\n")
 	r := NewReader(bytes.NewReader(compressed), Options{BatchBytes: 4})
-	if err := r.Skip(13, 4); !errors.Is(err, io.ErrUnexpectedEOF) {
+	const plain = "aaa\nbbb\nccc\n"
+	if err := r.Skip(position(plain+"d", 13, 4)); !errors.Is(err, ErrChanged) {
 		t.Errorf("skip behind the end: %v", err)
 	}
 	r.Reset(bytes.NewReader(compressed))
 	if err := r.Next(new(Batch), false); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Skip(8, 2); err == nil {
+	if err := r.Skip(position(plain, 8, 2)); err == nil {
 		t.Errorf("skip after Next was accepted")
 	}
 	r.Reset(bytes.NewReader(compressed))
-	if err := r.Skip(8, 2); err != nil {
+	if err := r.Skip(position(plain, 8, 2)); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Skip(4, 1); err == nil {
+	if err := r.Skip(position(plain, 4, 1)); err == nil {
 		t.Errorf("skip backwards was accepted")
 	}
+	r.Reset(bytes.NewReader(compressed))
+	if err := r.Skip(position("aaa\nbxb\n", 8, 2)); !errors.Is(err, ErrChanged) {
+		t.Errorf("skip over other bytes: %v", err)
+	}
+}
+
+// position is where a reader of plain stands after so many bytes and records.
+func position(plain string, offset, records int64) Position {
+	return Position{offset, records, crc32.Checksum([]byte(plain[:offset]), castagnoli)}
 }
 
 func TestCompressedProgress(t *testing.T) {

@@ -11,10 +11,12 @@ import (
 // beginning, and perhaps its end; the rest is hashed as it passes, in constant
 // memory.
 func (r *Reader) discard(b *Batch) error {
-	hash := sha256.New()
+	hash, from := sha256.New(), r.at
+	r.at.pass(b.Data[:r.start])
 	line, rest, ended := bytes.Cut(b.Data[r.start:], []byte{'\n'})
 	length := int64(len(line))
 	hash.Write(line)
+	r.at.pass(line)
 	r.carry = append(r.carry[:0], rest...)
 	for !ended {
 		n, err := r.inflater.Read(r.carry[:readBytes])
@@ -27,16 +29,16 @@ func (r *Reader) discard(b *Batch) error {
 		line, rest, ended = bytes.Cut(r.carry[:n], []byte{'\n'})
 		length += int64(len(line))
 		hash.Write(line)
+		r.at.pass(line)
 		r.carry = append(r.carry[:0], rest...)
 	}
-	consumed := int64(r.start) + length
 	if ended {
-		consumed++
+		r.at.pass([]byte{'\n'})
 	}
 	kept := r.start + min(excerptBytes, r.record)
 	b.Data = b.Data[:kept]
 	b.Lines = append(b.Lines, Line{uint32(r.start), uint32(kept)})
 	b.TooLarge = &TooLarge{Length: length, SHA256: [sha256.Size]byte(hash.Sum(nil))}
-	r.close(b, consumed)
+	r.close(b, from)
 	return nil
 }
