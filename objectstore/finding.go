@@ -40,9 +40,7 @@ func examine(err error) (f finding) {
 	if api, ok := errors.AsType[smithy.APIError](err); ok && codePattern.MatchString(api.ErrorCode()) {
 		f.code = api.ErrorCode()
 	}
-	if response := httpResponse(err); response != nil {
-		f.status = response.StatusCode
-	}
+	f.status, _ = answer(err)
 	_, f.credentials = errors.AsType[*credentialError](err)
 	_, f.certificate = errors.AsType[*tls.CertificateVerificationError](err)
 	f.canceled = errors.Is(err, context.Canceled)
@@ -72,12 +70,13 @@ func network(err error) (timeout, any bool) {
 	return false, isOp || isURL || isDNS || isSend || broken
 }
 
-func httpResponse(err error) *http.Response {
+// answer returns the status and the header of the answer that err is about.
+func answer(err error) (status int, header http.Header) {
 	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
-	if !ok || response.Response == nil {
-		return nil
+	if !ok || response.Response == nil || response.Response.Response == nil {
+		return 0, nil
 	}
-	return response.Response.Response
+	return response.HTTPStatusCode(), response.Response.Header
 }
 
 func (f finding) isOneOf(codes ...string) bool {

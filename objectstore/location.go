@@ -19,8 +19,10 @@ func Parse(text string) (Location, error) {
 	rest, ok := strings.CutPrefix(text, "s3://")
 	bucket, prefix, _ := strings.Cut(rest, "/")
 	if !ok || bucket == "" || strings.ContainsAny(bucket, "?#@: ") {
-		return Location{}, &pipeline.Error{Op: "read location", Kind: pipeline.KindConfig,
-			Err: errors.New("not an S3 location"), Hint: "write it as s3://bucket/prefix"}
+		return Location{}, &pipeline.Error{
+			Op: "read location", Kind: pipeline.KindConfig,
+			Err: errors.New("not an S3 location"), Hint: "write it as s3://bucket/prefix",
+		}
 	}
 	return Location{Bucket: bucket, Prefix: strings.Trim(prefix, "/")}, nil
 }

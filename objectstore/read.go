@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/feature/s3/manager" //nolint:staticcheck // deprecated for transfermanager, which is v0 and changes; downloads go through this one file
+	"github.com/aws/aws-sdk-go-v2/feature/s3/manager" // deprecated for a v0 that still changes; used in Download alone
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -32,9 +33,11 @@ type Info struct {
 // is an error that is ErrNotFound.
 func (s *Store) Head(ctx context.Context, key string) (Info, error) {
 	out, err := call(ctx, s, "look at", key, func() (*s3.HeadObjectOutput, error) {
-		out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.location.Bucket, Key: &key,
-			ChecksumMode: types.ChecksumModeEnabled, ExpectedBucketOwner: s.owner()})
-		if response := httpResponse(err); response != nil && response.StatusCode == 400 {
+		out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{
+			Bucket: &s.location.Bucket, Key: &key,
+			ChecksumMode: types.ChecksumModeEnabled, ExpectedBucketOwner: s.owner(),
+		})
+		if status, _ := answer(err); status == http.StatusBadRequest {
 			err = s.explain(ctx, key, err)
 		}
 		return out, err
@@ -55,8 +58,10 @@ func (s *Store) Head(ctx context.Context, key string) (Info, error) {
 // explain repeats a refused HEAD as a GET: only that has a body, which tells an
 // expired token from a bad request.
 func (s *Store) explain(ctx context.Context, key string, otherwise error) error {
-	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.location.Bucket, Key: &key,
-		Range: aws.String("bytes=0-0"), ExpectedBucketOwner: s.owner()})
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{
+		Bucket: &s.location.Bucket, Key: &key,
+		Range: aws.String("bytes=0-0"), ExpectedBucketOwner: s.owner(),
+	})
 	if err != nil {
 		return err
 	}
@@ -76,8 +81,10 @@ func (s *Store) Get(ctx context.Context, key string, limit int64) ([]byte, error
 		return nil, err
 	}
 	if int64(len(content)) > limit {
-		return nil, &pipeline.Error{Op: "read", Object: key, Kind: pipeline.KindFatal,
-			Err: fmt.Errorf("the object is longer than %d bytes", limit), Hint: "check that the location names the right object"}
+		return nil, &pipeline.Error{
+			Op: "read", Object: key, Kind: pipeline.KindFatal,
+			Err: fmt.Errorf("the object is longer than %d bytes", limit), Hint: "check that the location names the right object",
+		}
 	}
 	return content, nil
 }
@@ -157,8 +164,10 @@ func (s *Store) Download(ctx context.Context, key, etag string, size int64, w io
 		err = broken.err
 	}
 	if err == nil && n != size {
-		err = &pipeline.Error{Op: "download", Object: key, Kind: pipeline.KindFatal,
-			Err: fmt.Errorf("got %d bytes of an object of %d", n, size), Hint: hintLater}
+		err = &pipeline.Error{
+			Op: "download", Object: key, Kind: pipeline.KindFatal,
+			Err: fmt.Errorf("got %d bytes of an object of %d", n, size), Hint: hintLater,
+		}
 	}
 	return Fault("download", key, err)
 }
@@ -183,8 +192,10 @@ func (r *ranges) GetObject(ctx context.Context, in *s3.GetObjectInput, settings 
 	}
 	if r.etag != "" && aws.ToString(out.ETag) != r.etag {
 		_ = out.Body.Close()
-		return nil, &pipeline.Error{Op: "download", Object: key, Kind: pipeline.KindFatal,
-			Err: &Scrubbed{Words: "the object has changed", is: ErrPrecondition}, Hint: "somebody else changed the object; nothing else may write there"}
+		return nil, &pipeline.Error{
+			Op: "download", Object: key, Kind: pipeline.KindFatal,
+			Err: &ServiceError{Words: "the object has changed", is: ErrPrecondition}, Hint: "somebody else changed the object; nothing else may write there",
+		}
 	}
 	out.Body = &brokenBody{ReadCloser: out.Body, ctx: ctx, store: r.store}
 	return out, nil

@@ -67,8 +67,10 @@ func Open(ctx context.Context, location Location, options Options, observe Obser
 	s := &Store{location: location, options: options, observe: observe}
 	cfg, err := loadConfig(ctx, options)
 	if err != nil {
-		return nil, &pipeline.Error{Op: "load AWS configuration", Kind: pipeline.KindConfig, Err: scrub(err),
-			Hint: "check AWS_PROFILE, AWS_REGION and the files in ~/.aws"}
+		return nil, &pipeline.Error{
+			Op: "load AWS configuration", Kind: pipeline.KindConfig, Err: scrub(err),
+			Hint: "check AWS_PROFILE, AWS_REGION and the files in ~/.aws",
+		}
 	}
 	if s.checksums, err = requestChecksums(options.RequestChecksums, cfg); err != nil {
 		return nil, err
@@ -123,8 +125,10 @@ func requestChecksums(option string, cfg aws.Config) (bool, error) {
 	case "when_required":
 		return false, nil
 	default:
-		return false, &pipeline.Error{Op: "read option", Object: "request_checksums", Kind: pipeline.KindConfig,
-			Err: fmt.Errorf("unknown value %q", option), Hint: "use when_supported or when_required"}
+		return false, &pipeline.Error{
+			Op: "read option", Object: "request_checksums", Kind: pipeline.KindConfig,
+			Err: fmt.Errorf("unknown value %q", option), Hint: "use when_supported or when_required",
+		}
 	}
 }
 
@@ -148,10 +152,8 @@ func (s *Store) bucketRegion(ctx context.Context, cfg aws.Config) string {
 	if err == nil && out.BucketRegion != nil {
 		return *out.BucketRegion
 	}
-	if response := httpResponse(err); response != nil {
-		if region := response.Header.Get("X-Amz-Bucket-Region"); region != "" {
-			return region
-		}
+	if _, header := answer(err); header.Get("X-Amz-Bucket-Region") != "" {
+		return header.Get("X-Amz-Bucket-Region")
 	}
 	return anyRegion // the next call says what is wrong
 }

@@ -3,6 +3,7 @@ package objectstore
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,7 +19,17 @@ type WriteOptions struct {
 	Conditional bool   // refuse to replace: If-None-Match
 }
 
-const contentType = "application/x-ndjson"
+// contentType tells a reader of the bucket what a file is; nothing depends on it.
+func contentType(key string) *string {
+	switch {
+	case strings.HasSuffix(key, ".ndjson"):
+		return aws.String("application/x-ndjson")
+	case strings.HasSuffix(key, ".json"):
+		return aws.String("application/json")
+	default:
+		return aws.String("application/octet-stream")
+	}
+}
 
 func (o WriteOptions) encryption() (types.ServerSideEncryption, *string, *bool) {
 	if o.KMSKey == "" {
@@ -51,10 +62,12 @@ func (s *Store) Put(ctx context.Context, key string, body io.ReadSeeker, size in
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return nil, err
 		}
-		return s.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.location.Bucket, Key: &key,
-			Body: body, ContentLength: &size, ContentType: aws.String(contentType), ChecksumSHA256: s.checksum(sha256),
+		return s.client.PutObject(ctx, &s3.PutObjectInput{
+			Bucket: &s.location.Bucket, Key: &key,
+			Body: body, ContentLength: &size, ContentType: contentType(key), ChecksumSHA256: s.checksum(sha256),
 			IfNoneMatch: o.ifNoneMatch(), ExpectedBucketOwner: s.owner(),
-			ServerSideEncryption: sse, SSEKMSKeyId: kmsKey, BucketKeyEnabled: bucketKey})
+			ServerSideEncryption: sse, SSEKMSKeyId: kmsKey, BucketKeyEnabled: bucketKey,
+		})
 	})
 	return err
 }
@@ -63,8 +76,10 @@ func (s *Store) Put(ctx context.Context, key string, body io.ReadSeeker, size in
 // more than this one, because the answer to an earlier attempt was lost.
 func (s *Store) CreateUpload(ctx context.Context, key string, o WriteOptions) (id string, sure bool, err error) {
 	sse, kmsKey, bucketKey := o.encryption()
-	in := &s3.CreateMultipartUploadInput{Bucket: &s.location.Bucket, Key: &key, ContentType: aws.String(contentType),
-		ExpectedBucketOwner: s.owner(), ServerSideEncryption: sse, SSEKMSKeyId: kmsKey, BucketKeyEnabled: bucketKey}
+	in := &s3.CreateMultipartUploadInput{
+		Bucket: &s.location.Bucket, Key: &key, ContentType: contentType(key),
+		ExpectedBucketOwner: s.owner(), ServerSideEncryption: sse, SSEKMSKeyId: kmsKey, BucketKeyEnabled: bucketKey,
+	}
 	if s.checksums {
 		in.ChecksumAlgorithm, in.ChecksumType = types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeFullObject
 	}
@@ -89,24 +104,26 @@ func attempts(metadata middleware.Metadata) int {
 
 // Part is an acknowledged part of an upload.
 type Part struct {
-	ETag      string `json:"etag"`
+	ETag      string `json:"etag"`                // without quotes
 	CRC64NVME string `json:"crc64nvme,omitempty"` // base64
 }
 
 // UploadPart sends part number, from 1, of an upload.
 func (s *Store) UploadPart(ctx context.Context, key, upload string, number int, body io.ReadSeeker, size int64, crc64 string) (Part, error) {
-	part := int32(number) //nolint:gosec // at most 10,000
+	part := int32(number)
 	out, err := call(ctx, s, "upload part of", key, func() (*s3.UploadPartOutput, error) {
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return nil, err
 		}
-		return s.client.UploadPart(ctx, &s3.UploadPartInput{Bucket: &s.location.Bucket, Key: &key, UploadId: &upload,
-			PartNumber: &part, Body: body, ContentLength: &size, ChecksumCRC64NVME: s.checksum(crc64), ExpectedBucketOwner: s.owner()})
+		return s.client.UploadPart(ctx, &s3.UploadPartInput{
+			Bucket: &s.location.Bucket, Key: &key, UploadId: &upload,
+			PartNumber: &part, Body: body, ContentLength: &size, ChecksumCRC64NVME: s.checksum(crc64), ExpectedBucketOwner: s.owner(),
+		})
 	})
 	if err != nil {
 		return Part{}, err
 	}
-	return Part{ETag: aws.ToString(out.ETag), CRC64NVME: aws.ToString(s.checksum(crc64))}, nil
+	return Part{ETag: strings.Trim(aws.ToString(out.ETag), `"`), CRC64NVME: aws.ToString(s.checksum(crc64))}, nil
 }
 
 // CompleteUpload makes the parts one object of the given size and checksum. A
@@ -115,12 +132,14 @@ func (s *Store) UploadPart(ctx context.Context, key, upload string, number int, 
 func (s *Store) CompleteUpload(ctx context.Context, key, upload string, parts []Part, size int64, crc64 string, o WriteOptions) error {
 	completed := make([]types.CompletedPart, len(parts))
 	for i, p := range parts {
-		number := int32(i + 1) //nolint:gosec // at most 10,000
+		number := int32(i + 1)
 		completed[i] = types.CompletedPart{PartNumber: &number, ETag: &p.ETag, ChecksumCRC64NVME: s.checksum(p.CRC64NVME)}
 	}
-	in := &s3.CompleteMultipartUploadInput{Bucket: &s.location.Bucket, Key: &key, UploadId: &upload,
+	in := &s3.CompleteMultipartUploadInput{
+		Bucket: &s.location.Bucket, Key: &key, UploadId: &upload,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: completed},
-		IfNoneMatch:     o.ifNoneMatch(), ExpectedBucketOwner: s.owner(), ChecksumCRC64NVME: s.checksum(crc64)}
+		IfNoneMatch:     o.ifNoneMatch(), ExpectedBucketOwner: s.owner(), ChecksumCRC64NVME: s.checksum(crc64),
+	}
 	if in.ChecksumCRC64NVME != nil {
 		in.ChecksumType, in.MpuObjectSize = types.ChecksumTypeFullObject, &size
 	}
@@ -133,8 +152,10 @@ func (s *Store) CompleteUpload(ctx context.Context, key, upload string, parts []
 // AbortUpload drops an unfinished upload; one that is gone is no error.
 func (s *Store) AbortUpload(ctx context.Context, key, upload string) error {
 	_, err := call(ctx, s, "abort upload of", key, func() (*s3.AbortMultipartUploadOutput, error) {
-		out, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.location.Bucket, Key: &key,
-			UploadId: &upload, ExpectedBucketOwner: s.owner()})
+		out, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
+			Bucket: &s.location.Bucket, Key: &key,
+			UploadId: &upload, ExpectedBucketOwner: s.owner(),
+		})
 		if examine(err).code == "NoSuchUpload" {
 			err = nil
 		}

@@ -27,14 +27,17 @@ type Sink interface {
 	Resume(name string, size int64, state json.RawMessage) File
 
 	// Settle makes durable every name for which Seal has returned: one
-	// directory sync for many files.
+	// directory sync for many files. Each cut calls it once, after the
+	// functions that Mark returned and before the checkpoint is committed; cuts
+	// do not overlap. By that a sink knows what no checkpoint needs any more.
 	Settle(ctx context.Context) error
 
 	// Sweep removes what an unclean stop of this run has left behind:
 	// temporaries and uploads that belong to none of the given files. It is
-	// called once when a job resumes, before any Append. It never touches what
-	// another run made. open holds the names and states of all files that the
-	// checkpoint knows to be open.
+	// called once, after Claim and before any Append, by every process of a job
+	// but its first; also by one that finds no cut in the checkpoint, with no
+	// files. It never touches what another run made. open holds the names and
+	// states of all files that the checkpoint knows to be open.
 	Sweep(ctx context.Context, open map[string]json.RawMessage) error
 
 	// Reader opens a sealed file for reading at any offset.

@@ -3,6 +3,7 @@
 //
 //	folder    a directory of a disk
 //	bucket    a prefix of an S3 bucket
+//	tree      names on the local disk, made durable by few syncs
 //	sinktest  the conformance suite that every sink passes
 //
 // A sink makes files durable before it says so (I1), makes a name visible only

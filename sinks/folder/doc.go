@@ -6,11 +6,9 @@
 //	v1-0/.Patient-v1-00000.ndjson.partial    while it is written
 //	v1-0/Patient-v1-00000.ndjson             sealed
 //
-// A name is durable once its directory is synced. Directories remember that
-// they changed; whoever needs a durable name syncs its directory, and one sync
-// serves every change before it. No descriptor stays open between calls, since
-// tens of thousands of files are open at once. Files are 0600 and directories
-// 0700: the output is PHI.
+// A name is durable once its directory is synced, see sinks/tree. No descriptor
+// stays open between calls, since tens of thousands of files are open at once.
+// Files are 0600 and directories 0700: the output is PHI.
 //
 // The steps that survive a power cut, and their fault points, are those of
 // pipeline/durable. sinks/sinktest holds this package to its contract.

@@ -110,3 +110,23 @@ func TestOneSyncForManyNames(t *testing.T) {
 		t.Errorf("Settle synced again what was durable: %d", n)
 	}
 }
+
+// A name that appears after its directory was synced needs another sync.
+func TestNewNamesAreSyncedToo(t *testing.T) {
+	sink := open(t, filepath.Join(t.TempDir(), "job"))
+	for _, name := range []string{"v1-0/a.ndjson", "v1-0/b.ndjson"} {
+		f := sink.Create(name)
+		check(t, f.Append(t.Context(), []byte("x")))
+		synced := false
+		remove := faultpoint.Set(func(point string) error {
+			synced = synced || point == "syncdir"
+			return nil
+		})
+		_, err := f.Mark()(t.Context())
+		remove()
+		check(t, err)
+		if !synced {
+			t.Errorf("%s: its name is not durable", name)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
+	"github.com/fhirhose/fhirhose/sinks/tree"
 )
 
 // file is one file of the job. The pipeline's goroutine owns all fields but
@@ -25,8 +26,8 @@ type file struct {
 	final, partial string // paths
 
 	size     int64
-	dir      *directory // nil until prepare
-	complete bool       // the final name was there already: Appends are swallowed, Seal compares
+	dir      *tree.Directory // nil until prepare
+	complete bool            // the final name was there already: Appends are swallowed, Seal compares
 
 	mu     sync.Mutex // Seal renames, Mark's function syncs: one at a time
 	sealed bool
@@ -37,11 +38,14 @@ var _ pipeline.File = (*file)(nil)
 // Append implements [pipeline.File].
 func (f *file) Append(_ context.Context, p []byte) error {
 	if err := f.prepare(); err != nil {
-		return failure("append to", f.name, err)
+		return tree.Failure("append to", f.name, err)
 	}
 	if !f.complete && len(p) > 0 {
 		if err := durable.WriteAt(f.partial, f.size, p); err != nil {
-			return failure("append to", f.name, err)
+			return tree.Failure("append to", f.name, err)
+		}
+		if f.size == 0 {
+			f.dir.Touch()
 		}
 	}
 	f.size += int64(len(p))
@@ -58,7 +62,7 @@ func (f *file) prepare() error {
 	if f.dir != nil {
 		return nil
 	}
-	dir, err := f.sink.directory(filepath.Dir(f.final))
+	dir, err := f.sink.names.Directory(filepath.Dir(f.final))
 	if err != nil {
 		return err
 	}
@@ -66,7 +70,7 @@ func (f *file) prepare() error {
 	switch {
 	case err == nil:
 		f.complete = true
-		dir.touch() // the name's maker may not have come to the sync
+		dir.Touch() // the name's maker may not have come to the sync
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	case f.size > 0:
@@ -82,13 +86,13 @@ func (f *file) prepare() error {
 func cut(partial string, size int64) error {
 	info, err := os.Lstat(partial)
 	if errors.Is(err, fs.ErrNotExist) {
-		return disagree(fmt.Errorf("the checkpoint knows %d bytes of it, the sink none", size))
+		return disagree(partial, fmt.Errorf("the checkpoint knows %d bytes of it, the sink none", size))
 	}
 	if err != nil {
 		return err
 	}
 	if info.Size() < size {
-		return disagree(fmt.Errorf("the checkpoint knows %d bytes of it, the sink only %d", size, info.Size()))
+		return disagree(partial, fmt.Errorf("the checkpoint knows %d bytes of it, the sink only %d", size, info.Size()))
 	}
 	if info.Size() == size {
 		return nil
@@ -107,11 +111,11 @@ func (f *file) Mark() func(context.Context) (json.RawMessage, error) {
 			return nil, nil // nothing was added to what the checkpoint knows
 		}
 		if err := f.sync(complete); err != nil {
-			return nil, failure("sync", f.name, err)
+			return nil, tree.Failure("sync", f.name, err)
 		}
 		// The bytes need a durable name too, or a power cut loses both.
-		if err := dir.settle(); err != nil {
-			return nil, failure("sync directory of", f.name, err)
+		if err := dir.Settle(); err != nil {
+			return nil, tree.Failure("sync directory of", f.name, err)
 		}
 		return nil, nil
 	}
@@ -129,7 +133,7 @@ func (f *file) sync(complete bool) error {
 // Seal implements [pipeline.File]. The new name is durable after Settle.
 func (f *file) Seal(ctx context.Context, sum [32]byte) error {
 	if err := f.prepare(); err != nil {
-		return failure("seal", f.name, err)
+		return tree.Failure("seal", f.name, err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -138,18 +142,18 @@ func (f *file) Seal(ctx context.Context, sum [32]byte) error {
 		err := f.rename()
 		taken = errors.Is(err, fs.ErrExist)
 		if err != nil && !taken {
-			return failure("seal", f.name, err)
+			return tree.Failure("seal", f.name, err)
 		}
 	}
 	if taken {
 		if err := f.compare(ctx, sum); err != nil {
-			return failure("seal", f.name, err)
+			return tree.Failure("seal", f.name, err)
 		}
 		if err := os.Remove(f.partial); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return failure("seal", f.name, err)
+			return tree.Failure("seal", f.name, err)
 		}
 	}
-	f.dir.touch()
+	f.dir.Touch()
 	f.sealed = true
 	return nil
 }
@@ -184,7 +188,7 @@ func (f *file) compare(ctx context.Context, sum [32]byte) (err error) {
 		return err
 	}
 	if info.Size() != f.size {
-		return taken(fmt.Errorf("the sink holds another file of this name, of %d instead of %d bytes", info.Size(), f.size))
+		return f.strange(fmt.Errorf("the sink holds another file of this name, of %d instead of %d bytes", info.Size(), f.size))
 	}
 	digest := sha256.New()
 	buffer := make([]byte, 256<<10)
@@ -202,7 +206,22 @@ func (f *file) compare(ctx context.Context, sum [32]byte) (err error) {
 		}
 	}
 	if [32]byte(digest.Sum(nil)) != sum {
-		return taken(errors.New("the sink holds another file of this name, with other content"))
+		return f.strange(errors.New("the sink holds another file of this name, with other content"))
 	}
 	return nil
+}
+
+// disagree is a state of the sink that no kill of ours can have left.
+func disagree(partial string, err error) error {
+	return &pipeline.Error{
+		Op: "resume", Object: partial, Kind: pipeline.KindFatal, Err: err,
+		Hint: "state and sink disagree; put back the sink's files, or use move --restart",
+	}
+}
+
+func (f *file) strange(err error) error {
+	return &pipeline.Error{
+		Op: "seal", Object: f.name, Kind: pipeline.KindFatal, Err: err,
+		Hint: "somebody else wrote into the job's folder; move that file away, or use another sink",
+	}
 }

@@ -11,10 +11,10 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
+	"github.com/fhirhose/fhirhose/sinks/tree"
 )
 
 const claimName = "_fhirhose/claim.json"
@@ -27,10 +27,8 @@ type Options struct {
 // Sink is a directory of a disk. It is safe for concurrent use; each of its
 // files is not.
 type Sink struct {
-	dir string
-
-	mu          sync.Mutex // guards directories
-	directories map[string]*directory
+	dir   string
+	names *tree.Tree
 }
 
 var _ pipeline.Sink = (*Sink)(nil)
@@ -40,32 +38,36 @@ var _ pipeline.Sink = (*Sink)(nil)
 func Open(o Options) (*Sink, error) {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
-		return nil, failure("open sink", o.Dir, err)
+		return nil, tree.Failure("open sink", o.Dir, err)
 	}
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return nil, failure("open sink", dir, err)
+		return nil, tree.Failure("open sink", dir, err)
 	case !info.IsDir():
-		return nil, &pipeline.Error{Op: "open sink", Object: dir, Kind: pipeline.KindConfig,
-			Err: errors.New("not a directory"), Hint: "name a directory in sink.location"}
+		return nil, &pipeline.Error{
+			Op: "open sink", Object: dir, Kind: pipeline.KindConfig,
+			Err: errors.New("not a directory"), Hint: "name a directory in sink.location",
+		}
 	}
-	return &Sink{dir: dir, directories: map[string]*directory{}}, nil
+	return &Sink{dir: dir, names: tree.New(dir)}, nil
 }
 
 // Claim implements [pipeline.Sink].
 func (s *Sink) Claim(_ context.Context, claim []byte) error {
 	if err := s.claim(claim); err != nil {
-		return failure("claim", claimName, err)
+		return tree.Failure("claim", claimName, err)
 	}
 	existing, err := os.ReadFile(s.path(claimName))
 	if err != nil {
-		return failure("read claim", claimName, err)
+		return tree.Failure("read claim", claimName, err)
 	}
 	if !bytes.Equal(existing, claim) {
-		return &pipeline.Error{Op: "claim", Object: s.dir, Kind: pipeline.KindClaimed,
-			Err: errors.New("the folder belongs to another run"), Hint: "choose another job name or sink"}
+		return &pipeline.Error{
+			Op: "claim", Object: s.dir, Kind: pipeline.KindClaimed,
+			Err: errors.New("the folder belongs to another run"), Hint: "choose another job name or sink",
+		}
 	}
 	return nil
 }
@@ -74,7 +76,7 @@ func (s *Sink) Claim(_ context.Context, claim []byte) error {
 // temporary's name is unique: two processes may claim at the same moment.
 func (s *Sink) claim(claim []byte) error {
 	final := s.path(claimName)
-	dir, err := s.directory(filepath.Dir(final))
+	dir, err := s.names.Directory(filepath.Dir(final))
 	if err != nil {
 		return err
 	}
@@ -91,8 +93,8 @@ func (s *Sink) claim(claim []byte) error {
 			return err
 		}
 	}
-	dir.touch() // also when it was there: its maker may not have come to the sync
-	return dir.settle()
+	dir.Touch() // also when it was there: its maker may not have come to the sync
+	return dir.Settle()
 }
 
 // Create implements [pipeline.Sink].
@@ -110,12 +112,12 @@ func (s *Sink) Resume(name string, size int64, _ json.RawMessage) pipeline.File 
 func (s *Sink) Reader(_ context.Context, name string) (pipeline.FileReader, error) {
 	opened, err := os.Open(s.path(name))
 	if err != nil {
-		return nil, failure("open", name, err)
+		return nil, tree.Failure("open", name, err)
 	}
 	info, err := opened.Stat()
 	if err != nil {
 		_ = opened.Close()
-		return nil, failure("open", name, err)
+		return nil, tree.Failure("open", name, err)
 	}
 	return &reader{File: opened, size: info.Size()}, nil
 }
@@ -133,17 +135,17 @@ func (s *Sink) Remove(_ context.Context, name string) error {
 	final := s.path(name)
 	for _, p := range []string{final, partialPath(final)} {
 		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return failure("remove", name, err)
+			return tree.Failure("remove", name, err)
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	dir := filepath.Dir(final)
-	for ; strings.HasPrefix(dir, s.dir) && os.Remove(dir) == nil; dir = filepath.Dir(dir) {
-		delete(s.directories, dir)
-	}
-	if d, ok := s.directories[dir]; ok {
-		d.touch()
+	s.names.Prune(filepath.Dir(final))
+	return nil
+}
+
+// Settle implements [pipeline.Sink].
+func (s *Sink) Settle(ctx context.Context) error {
+	if err := s.names.Settle(ctx); err != nil {
+		return tree.Failure("sync directories of", s.dir, err)
 	}
 	return nil
 }

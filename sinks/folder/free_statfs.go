@@ -10,5 +10,5 @@ func free(dir string) int64 {
 	if err := unix.Statfs(dir, &stat); err != nil {
 		return -1
 	}
-	return int64(stat.Bavail) * int64(stat.Bsize) //nolint:gosec,unconvert // field types differ between systems
+	return int64(stat.Bavail) * int64(stat.Bsize) //nolint:unconvert // field types differ between systems
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/fhirhose/fhirhose/sinks/tree"
 )
 
 // Sweep implements [pipeline.Sink]: it removes the temporaries under the job's
@@ -24,13 +26,10 @@ func (s *Sink) Sweep(ctx context.Context, open map[string]json.RawMessage) error
 		if !entry.Type().IsRegular() || !isPartial(entry.Name()) || owned[path] {
 			return ctx.Err()
 		}
-		return os.Remove(path)
+		return os.Remove(path) //nolint:gosec // G122: the directory is 0700 and claimed by this run
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // a job killed before its first file
 	}
-	if err != nil {
-		return failure("sweep", s.dir, err)
-	}
-	return nil
+	return tree.Failure("sweep", s.dir, err)
 }

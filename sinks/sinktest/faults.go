@@ -241,9 +241,7 @@ func (w *writer) wantDone(t *testing.T) {
 			t.Errorf("%s was not sealed", name)
 		}
 	}
-	if left := w.place.Leftovers(); len(left) > 0 {
-		t.Errorf("left over: %q", left)
-	}
+	wantNoLeftovers(t, w.place)
 }
 
 func sum(p []byte) [32]byte { return sha256.Sum256(p) }

@@ -120,7 +120,7 @@ func testNeverReplace(t *testing.T, p Place) {
 // testCreateAgain writes other, shorter bytes where a process died before its
 // first checkpoint.
 func testCreateAgain(t *testing.T, p Place) {
-	first, kill := p.Open()
+	first, kill := begin(t, p)
 	f := first.Create(fileName)
 	add(t, f, content(1, 2*p.Chunk+5))
 	mark(t, f)

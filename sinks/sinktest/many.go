@@ -23,7 +23,7 @@ func testManyFiles(t *testing.T, p Place) {
 	want := map[string][]byte{}
 	states := make([]json.RawMessage, manyFiles)
 	files := make([]pipeline.File, manyFiles)
-	first, kill := p.Open()
+	first, kill := begin(t, p)
 	for i := range files {
 		want[name(i)] = content(uint64(i), 40+i%50)
 		files[i] = first.Create(name(i))

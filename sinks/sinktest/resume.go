@@ -20,7 +20,7 @@ func testResume(t *testing.T, p Place) {
 		state json.RawMessage
 	}
 	marks := map[string]marked{}
-	first, kill := p.Open()
+	first, kill := begin(t, p)
 	for _, size := range sizes(p) {
 		for _, beyond := range []int{0, 1, p.Chunk + 3} {
 			name := fmt.Sprintf("v%d-%d/Patient-v1-00000.ndjson", size, beyond)
@@ -55,7 +55,7 @@ func testCutOff(t *testing.T, p Place) {
 	want := map[string][]byte{}
 	for _, size := range sizes(p) {
 		name := fmt.Sprintf("v%d-0/Patient-v1-00000.ndjson", size)
-		first, kill := p.Open()
+		first, kill := begin(t, p)
 		f := first.Create(name)
 		add(t, f, whole[:size])
 		state := mark(t, f)
@@ -65,6 +65,7 @@ func testCutOff(t *testing.T, p Place) {
 
 		want[name] = whole[:size]
 		sink := open(t, p)
+		check(t, sink.Sweep(t.Context(), map[string]json.RawMessage{name: state}))
 		seal(t, sink, sink.Resume(name, int64(size), state), want[name])
 	}
 	wantOnly(t, p, want)
@@ -75,7 +76,7 @@ func testResumeAfterSeal(t *testing.T, p Place) {
 		name := fmt.Sprintf("v%d-0/Patient-v1-00000.ndjson", size)
 		whole := content(1, size)
 		half := size / 2
-		first, kill := p.Open()
+		first, kill := begin(t, p)
 		f := first.Create(name)
 		add(t, f, whole[:half])
 		state := mark(t, f)
@@ -94,12 +95,10 @@ func testResumeAfterSeal(t *testing.T, p Place) {
 		// A third process, from the second's mark, and one that has other bytes.
 		third := open(t, p)
 		seal(t, third, third.Resume(name, int64(size), state), whole)
+		wantNoLeftovers(t, p)
 		f = third.Resume(name, int64(size), state)
 		check(t, f.Append(t.Context(), []byte("x")))
 		wantKind(t, f.Seal(t.Context(), sha256.Sum256(append(whole[:size:size], 'x'))), pipeline.KindFatal)
-		if left := p.Leftovers(); len(left) > 0 {
-			t.Errorf("left over at size %d: %q", size, left)
-		}
 	}
 }
 
@@ -108,7 +107,7 @@ func testResumeWithoutBytes(t *testing.T, p Place) {
 	for _, size := range []int{5, p.Chunk, 2*p.Chunk + 5} {
 		whole := content(1, size)
 		name := fmt.Sprintf("v%d-0/Patient-v1-00000.ndjson", size)
-		first, kill := p.Open()
+		first, kill := begin(t, p)
 		f := first.Create(name)
 		add(t, f, whole)
 		state := mark(t, f)
@@ -131,7 +130,7 @@ func testResumeWithoutBytes(t *testing.T, p Place) {
 // testMarkBeside runs Mark's functions late: beside Appends, and after Seal.
 func testMarkBeside(t *testing.T, p Place) {
 	whole := content(1, 3*p.Chunk+7)
-	first, kill := p.Open()
+	first, kill := begin(t, p)
 	f := first.Create(fileName)
 	type result struct {
 		size  int
@@ -174,8 +173,7 @@ func testMarkBeside(t *testing.T, p Place) {
 // testSweep: what the checkpoint knows stays, what it does not know goes.
 func testSweep(t *testing.T, p Place) {
 	whole := content(1, 2*p.Chunk+5)
-	first, kill := p.Open()
-	check(t, first.Claim(t.Context(), []byte(`{}`)))
+	first, kill := begin(t, p)
 	want := map[string][]byte{claimName: []byte(`{}`)}
 	known := map[string]json.RawMessage{}
 	for i := range 3 {
