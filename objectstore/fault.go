@@ -38,15 +38,15 @@ func Fault(op, object string, err error) error {
 	return e
 }
 
-// ServiceError is what remains of an error of S3: its code, its status, our words.
-type ServiceError struct {
+// Scrubbed is what remains of an error of S3: its code, its status, our words.
+type Scrubbed struct { //nolint:errname // it is what is left of an error, in an error
 	Code   string // of S3, e.g. "AccessDenied"; "" when there is none
 	Status int    // of HTTP; 0 when there is none
 	Words  string // ours
 	is     error  // a sentinel of this package, or an error of the local disk
 }
 
-func (s *ServiceError) Error() string {
+func (s *Scrubbed) Error() string {
 	switch {
 	case s.Code != "" && s.Status != 0:
 		return fmt.Sprintf("%s (S3 says %s, status %d)", s.Words, s.Code, s.Status)
@@ -59,12 +59,12 @@ func (s *ServiceError) Error() string {
 	}
 }
 
-func (s *ServiceError) Unwrap() error { return s.is }
+func (s *Scrubbed) Unwrap() error { return s.is }
 
-func scrub(err error) *ServiceError {
+func scrub(err error) *Scrubbed {
 	f := examine(err)
 	words, sentinel := f.words()
-	return &ServiceError{Code: f.code, Status: f.status, Words: words, is: sentinel}
+	return &Scrubbed{Code: f.code, Status: f.status, Words: words, is: sentinel}
 }
 
 func (f finding) words() (string, error) {

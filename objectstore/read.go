@@ -194,7 +194,7 @@ func (r *ranges) GetObject(ctx context.Context, in *s3.GetObjectInput, settings 
 		_ = out.Body.Close()
 		return nil, &pipeline.Error{
 			Op: "download", Object: key, Kind: pipeline.KindFatal,
-			Err: &ServiceError{Words: "the object has changed", is: ErrPrecondition}, Hint: "somebody else changed the object; nothing else may write there",
+			Err: &Scrubbed{Words: "the object has changed", is: ErrPrecondition}, Hint: "somebody else changed the object; nothing else may write there",
 		}
 	}
 	out.Body = &brokenBody{ReadCloser: out.Body, ctx: ctx, store: r.store}
