@@ -98,8 +98,8 @@ func TestOddities(t *testing.T) {
 }
 
 func TestBadFraction(t *testing.T) {
-	s := write(t, Options{Resources: 4000, Types: 5, Bad: 0.25})
-	if bad := sumDefects(s); bad < 900 || bad > 1100 || s.Items != rows(s)+bad {
+	s := write(t, Options{Resources: 2000, Types: 5, Bad: 0.25})
+	if bad := sumDefects(s); bad < 430 || bad > 570 || s.Items != rows(s)+bad {
 		t.Errorf("%d bad rows of %d", bad, s.Items)
 	}
 	if len(s.Defects) < 15 {

@@ -44,6 +44,9 @@ func write(t *testing.T, o Options) Summary {
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
+	if o.GzipLevel == 0 {
+		o.GzipLevel = 1
+	}
 	s, err := Write(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +201,7 @@ func tree(t *testing.T, dir string) []byte {
 }
 
 func TestSkewAndEmptyObjects(t *testing.T) {
-	s := write(t, Options{Resources: 20_000, Types: 1, Versions: 1, Objects: 8, Skew: 50, EmptyObjects: 2})
+	s := write(t, Options{Resources: 4_000, Types: 1, Versions: 1, Objects: 8, Skew: 50, EmptyObjects: 2})
 	smallest, largest, empty := s.Items, int64(0), 0
 	for _, o := range s.Objects {
 		if o.Items == 0 {
@@ -230,11 +233,11 @@ func TestTenants(t *testing.T) {
 }
 
 func TestSizedComesClose(t *testing.T) {
-	o, err := Sized(Options{Dir: t.TempDir(), Seed: 5, Types: 140}, 20_000_000)
+	o, err := Sized(Options{Dir: t.TempDir(), Seed: 5, Types: 140}, 5_000_000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := write(t, o); s.Bytes < 19_000_000 || s.Bytes > 21_000_000 {
+	if s := write(t, o); s.Bytes < 4_500_000 || s.Bytes > 5_500_000 {
 		t.Errorf("%d bytes", s.Bytes)
 	}
 }
