@@ -46,7 +46,7 @@ func (id Identity) Fingerprint() string {
 }
 
 // difference names the first thing in which the stored identity and the wanted
-// one differ, or returns "".
+// one differ, or returns "". An object's MD5 is not looked at: see repaired.
 func (id Identity) difference(wanted Identity) string {
 	names := maps.Clone(id.Settings)
 	maps.Copy(names, wanted.Settings)
@@ -59,12 +59,19 @@ func (id Identity) difference(wanted Identity) string {
 		return fmt.Sprintf("the source had %d objects, has %d", len(id.Objects), len(wanted.Objects))
 	}
 	for i, was := range id.Objects {
-		switch is := wanted.Objects[i]; {
-		case was.Key != is.Key:
+		if is := wanted.Objects[i]; was.Key != is.Key {
 			return fmt.Sprintf("object %d was %s, is %s", i+1, was.Key, is.Key)
-		case string(was.MD5) != string(is.MD5):
-			return fmt.Sprintf("object %s has another MD5 in the manifest", is.Key)
 		}
 	}
 	return ""
+}
+
+// repaired lists the objects that have another MD5 in the wanted identity.
+func (id Identity) repaired(wanted Identity) (objects []int) {
+	for i, was := range id.Objects {
+		if string(was.MD5) != string(wanted.Objects[i].MD5) {
+			objects = append(objects, i)
+		}
+	}
+	return objects
 }

@@ -29,18 +29,21 @@ var (
 // lockWait is how long Open waits for a process that is just ending.
 const lockWait = 2 * time.Second
 
-// meta is stored once, when the checkpoint is made.
+// meta is stored when the checkpoint is made, and again when a repair is
+// accepted. Fingerprint and RunID stay: the claim in the sink holds them.
 type meta struct {
-	Identity Identity `json:"identity"`
-	RunID    string   `json:"run_id"`
+	Identity    Identity `json:"identity"`
+	Fingerprint string   `json:"fingerprint"`
+	RunID       string   `json:"run_id"`
 }
 
 // Store is an open checkpoint. Its methods may be called from any goroutine.
 type Store struct {
-	db    *bbolt.DB
-	path  string
-	runID string
-	print string
+	db       *bbolt.DB
+	path     string
+	meta     meta
+	wanted   Identity
+	repaired []int
 }
 
 // Open opens the checkpoint at path, or makes a new one for the identity. A
@@ -55,11 +58,11 @@ func Open(path string, identity Identity) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, path: path, print: identity.Fingerprint()}
+	s := &Store{db: db, path: path, wanted: identity}
 	if fresh {
-		err = s.create(identity)
+		err = s.create()
 	} else {
-		err = s.check(identity)
+		err = s.check()
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -101,29 +104,33 @@ func unreadable(path string, err error) error {
 	}
 }
 
-func (s *Store) create(identity Identity) error {
-	s.runID = rand.Text()
-	value, err := json.Marshal(meta{identity, s.runID})
-	if err != nil {
-		return err
+func (s *Store) create() error {
+	err := s.storeMeta(meta{s.wanted, s.wanted.Fingerprint(), rand.Text()})
+	if err == nil {
+		err = durable.SyncDir(filepath.Dir(s.path))
 	}
-	err = s.update(func(tx *bbolt.Tx) error {
-		bucket, err := tx.CreateBucket(metaBucket)
-		if err != nil {
-			return err
-		}
-		return bucket.Put(jobKey, value)
-	})
 	if err != nil {
-		return s.failed("create checkpoint", err)
-	}
-	if err := durable.SyncDir(filepath.Dir(s.path)); err != nil {
 		return s.failed("create checkpoint", err)
 	}
 	return nil
 }
 
-func (s *Store) check(wanted Identity) (err error) {
+func (s *Store) storeMeta(m meta) error {
+	value, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	s.meta = m
+	return s.update(func(tx *bbolt.Tx) error {
+		bucket, err := tx.CreateBucketIfNotExists(metaBucket)
+		if err != nil {
+			return err
+		}
+		return bucket.Put(jobKey, value)
+	})
+}
+
+func (s *Store) check() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = unreadable(s.path, fmt.Errorf("%v", r))
@@ -143,24 +150,41 @@ func (s *Store) check(wanted Identity) (err error) {
 	})
 	switch {
 	case errors.Is(err, errEmpty):
-		return s.create(wanted)
+		return s.create()
 	case err != nil:
 		return unreadable(s.path, err)
-	case stored.Identity.Format != wanted.Format:
+	case stored.Identity.Format != s.wanted.Format:
 		return &pipeline.Error{
 			Op: "open checkpoint", Object: s.path, Kind: pipeline.KindCheckpoint,
-			Err:  fmt.Errorf("it has format version %d, this release writes %d", stored.Identity.Format, wanted.Format),
+			Err:  fmt.Errorf("it has format version %d, this release writes %d", stored.Identity.Format, s.wanted.Format),
 			Hint: "finish the job with the release that began it, or begin again with `fhirhose move --restart`",
 		}
 	}
-	if difference := stored.Identity.difference(wanted); difference != "" {
+	if difference := stored.Identity.difference(s.wanted); difference != "" {
 		return &pipeline.Error{
 			Op: "open checkpoint", Object: s.path, Kind: pipeline.KindCheckpoint,
 			Err:  fmt.Errorf("it belongs to another job: %s", difference),
 			Hint: "undo that change, give the new job another name and state, or begin again with `fhirhose move --restart`",
 		}
 	}
-	s.runID = stored.RunID
+	s.meta = stored
+	s.repaired = stored.Identity.repaired(s.wanted)
+	return nil
+}
+
+// Repaired returns the objects that have another MD5 in the manifest than when
+// the job began. Whoever knows how far the job has come decides whether it may
+// go on.
+func (s *Store) Repaired() []int { return s.repaired }
+
+// AcceptRepairs makes today's MD5s those of the job.
+func (s *Store) AcceptRepairs() error {
+	m := s.meta
+	m.Identity = s.wanted
+	if err := s.storeMeta(m); err != nil {
+		return s.failed("store repaired objects", err)
+	}
+	s.repaired = nil
 	return nil
 }
 
@@ -172,7 +196,7 @@ func (s *Store) Claim() []byte {
 		Format      int    `json:"format_version"`
 		Fingerprint string `json:"fingerprint"`
 		RunID       string `json:"run_id"`
-	}{pipeline.FormatVersion, s.print, s.runID})
+	}{pipeline.FormatVersion, s.meta.Fingerprint, s.meta.RunID})
 	if err != nil {
 		panic(err) // strings always marshal
 	}

@@ -86,8 +86,38 @@ func TestOtherJobIsRefusedByName(t *testing.T) {
 	f(func(id *checkpoint.Identity) { id.Settings["layout.lanes"] = "8" }, `layout.lanes was "16", is "8"`)
 	f(func(id *checkpoint.Identity) { id.Objects = id.Objects[:1] }, "the source had 2 objects, has 1")
 	f(func(id *checkpoint.Identity) { id.Objects[1].Key = "data/c.json.gz" }, "object 2 was data/b.json.gz, is data/c.json.gz")
-	f(func(id *checkpoint.Identity) { id.Objects[0].MD5 = []byte{9} }, "object data/a.json.gz has another MD5")
 	f(func(id *checkpoint.Identity) { id.Format++ }, "format version")
+}
+
+// TestRepairIsToldAndKeptOnceAccepted: another MD5 is no other job; whoever knows
+// how far the job has come decides.
+func TestRepairIsToldAndKeptOnceAccepted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "checkpoint.db")
+	s := open(t, path)
+	claim := s.Claim()
+	repaired := identity()
+	repaired.Objects[1].MD5 = []byte{9}
+	for _, want := range []int{1, 0} {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if s, err = checkpoint.Open(path, repaired); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Repaired(); len(got) != want {
+			t.Errorf("repaired: %v, want %d", got, want)
+		}
+		if err := s.AcceptRepairs(); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(s.Claim(), claim) {
+			t.Error("the claim changed")
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestHeldByAnother(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/bench/generate"
 	"github.com/fhirhose/fhirhose/checkpoint"
+	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/convert"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/records"
@@ -29,12 +30,13 @@ import (
 // jobDirs is one job on the local disk: an export, a state and a sink, all real.
 type jobDirs struct {
 	export, state, sink string
+	wrap                func(pipeline.Source) pipeline.Source // nil: the source as it is
 }
 
 func newJob(t testing.TB, export string) jobDirs {
 	t.Helper()
 	dir := t.TempDir()
-	return jobDirs{export, filepath.Join(dir, "state"), filepath.Join(dir, "sink", "job")}
+	return jobDirs{export: export, state: filepath.Join(dir, "state"), sink: filepath.Join(dir, "sink", "job")}
 }
 
 // smallOptions scales everything down, so that a job of a few hundred records
@@ -71,9 +73,13 @@ func (j jobDirs) run(ctx context.Context, o records.Options, stop <-chan struct{
 	if err := durable.MkdirAll(j.state); err != nil {
 		return nil, durable.Failure("make state", j.state, "the state directory", err)
 	}
+	var source pipeline.Source
 	source, err := dynamoexport.Open(ctx, dynamoexport.Options{Location: j.export, StateDir: j.state})
 	if err != nil {
 		return nil, err
+	}
+	if j.wrap != nil {
+		source = j.wrap(source)
 	}
 	sink, err := folder.Open(folder.Options{Dir: j.sink})
 	if err != nil {

@@ -60,7 +60,7 @@ func child(text string) int {
 	if o.After > 0 {
 		time.AfterFunc(o.After, killSelf)
 	}
-	j := jobDirs{o.Export, o.State, o.Sink}
+	j := jobDirs{export: o.Export, state: o.State, sink: o.Sink}
 	if _, err := j.run(context.Background(), smallOptions(), nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -24,10 +24,14 @@ type merger struct {
 	done    []int           // objects finished since the last cut
 	output  int64           // bytes since the last cut
 	lastCut time.Time
+	dirty   bool // anything merged since the last cut
+	tick    *time.Ticker
 }
 
 // run merges until everything is read, a stop is asked for, or the job fails.
 func (g *merger) run(ctx context.Context, stop <-chan struct{}) error {
+	g.tick = time.NewTicker(g.m.options.CutEvery)
+	defer g.tick.Stop()
 	for g.busy() {
 		if l := g.lanes[g.turn]; l.at.Object >= 0 {
 			b, err := g.take(ctx, l, stop)
@@ -77,6 +81,11 @@ func (g *merger) take(ctx context.Context, l *lane, stop <-chan struct{}) (*batc
 		g.m.live.waitFor(l.at.Object)
 		select {
 		case b = <-slot:
+		case <-g.tick.C: // however long this takes: what is merged gets committed
+			if err := g.cutIfDue(ctx); err != nil {
+				return nil, err
+			}
+			continue
 		case <-stop:
 			return nil, g.stop(ctx)
 		case <-ctx.Done():
@@ -108,7 +117,7 @@ func (g *merger) stop(ctx context.Context) error {
 
 // merge places one batch and hands it to the writers and the ledger.
 func (g *merger) merge(ctx context.Context, l *lane, b *batch) error {
-	l.at.Position = b.end
+	l.at.Position, g.dirty = b.end, true
 	last := b.last // b belongs to its readers once it is sent
 	for i := range b.extents {
 		g.place(b, &b.extents[i])
@@ -198,6 +207,9 @@ func (g *merger) assign(l *lane) {
 // cutIfDue takes a cut if enough has happened and the last one is done and paid
 // for.
 func (g *merger) cutIfDue(ctx context.Context) error {
+	if !g.dirty {
+		return nil
+	}
 	now := time.Now()
 	due := g.output >= g.m.options.CutBytes || now.Sub(g.lastCut) >= g.m.options.CutEvery
 	if !due || !g.m.committer.rested(now) {
@@ -228,7 +240,7 @@ func (g *merger) cut(ctx context.Context, last bool) error {
 		return err
 	}
 	g.m.live.foldersAre(g.sharder.Count())
-	g.done, g.output, g.lastCut = nil, 0, time.Now()
+	g.done, g.output, g.dirty, g.lastCut = nil, 0, false, time.Now()
 	for _, w := range g.m.writers {
 		if err := send(ctx, w.jobs, job{cut: c}); err != nil {
 			return err

@@ -117,6 +117,9 @@ func (m *Mover) run(ctx context.Context, stop <-chan struct{}) error {
 	if err != nil || past.finished {
 		return err
 	}
+	if err := m.acceptRepairs(past.state); err != nil {
+		return err
+	}
 	files, err := m.loadOpenFiles()
 	if err != nil {
 		return err

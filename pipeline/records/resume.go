@@ -50,6 +50,28 @@ func (m *Mover) loadHistory() (h history, err error) {
 	return h, nil
 }
 
+// acceptRepairs lets the job go on with objects that have another MD5 than when
+// it began, unless they are moved already. What was moved of an object in the
+// middle is compared when its lane goes on: see split.ErrChanged.
+func (m *Mover) acceptRepairs(state *jobState) error {
+	repaired := m.store.Repaired()
+	if len(repaired) == 0 {
+		return nil
+	}
+	for _, i := range repaired {
+		moved := state != nil && i < state.Next &&
+			!slices.ContainsFunc(state.Lanes, func(p position) bool { return p.Object == i })
+		if moved {
+			return &pipeline.Error{
+				Op: "go on with the job", Object: m.objects[i].Key, Kind: pipeline.KindCheckpoint,
+				Err:  errors.New("the object is moved already, and now has another MD5 in the manifest"),
+				Hint: "restore the manifest, or begin again with `fhirhose move --restart`",
+			}
+		}
+	}
+	return m.store.AcceptRepairs()
+}
+
 // own makes the sink this run's. A run that may have left something behind in
 // it sweeps first.
 func (m *Mover) own(ctx context.Context, h history, open []openFile) error {
