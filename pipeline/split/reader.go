@@ -60,7 +60,7 @@ func (r *Reader) Reset(compressed io.Reader) {
 }
 
 // Skip goes on at the end of a batch that an earlier reader returned: see
-// [Batch.Position]. It inflates and discards without looking for lines, and
+// [Batch.End]. It inflates and discards without looking for lines, and
 // returns [ErrChanged] if the bytes are not those of the earlier reader. It is
 // called before the first Next.
 func (r *Reader) Skip(to Position) error {

@@ -5,8 +5,6 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
-	"io/fs"
 	"strings"
 )
 
@@ -20,8 +18,8 @@ func verifyChecksum(ctx context.Context, p place, name string, data []byte) erro
 	for _, extension := range []string{".checksum", ".md5"} {
 		beside := strings.TrimSuffix(name, ".json") + extension
 		text, err := p.read(ctx, beside, checksumBytes)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			continue // optional; without leave to list, S3 answers 403 for an absent object
+		if mayBeAbsent(err) {
+			continue // optional
 		}
 		if err != nil {
 			return err

@@ -111,7 +111,7 @@ func (d directory) read(_ context.Context, name string, limit int64) ([]byte, er
 	return data, nil
 }
 
-func (d directory) find(_ context.Context, _ string, names []string) (found, error) {
+func (d directory) find(_ context.Context, names, _ []string) (found, error) {
 	for _, name := range names {
 		path := d.name(name)
 		info, err := os.Stat(path)
@@ -126,6 +126,19 @@ func (d directory) find(_ context.Context, _ string, names []string) (found, err
 		return found{name: path, size: info.Size()}, nil
 	}
 	return found{}, fault("find", d.name(names[0]), fs.ErrNotExist)
+}
+
+func (d directory) head(_ context.Context, f found, n int64) ([]byte, error) {
+	file, err := os.Open(f.name)
+	if err != nil {
+		return nil, fault("look into", f.name, err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	head := make([]byte, n)
+	if _, err := io.ReadFull(file, head); err != nil {
+		return nil, fault("look into", f.name, err)
+	}
+	return head, nil
 }
 
 func (d directory) local(_ context.Context, _ int, f found) (string, bool, error) {

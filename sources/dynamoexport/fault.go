@@ -1,12 +1,11 @@
 package dynamoexport
 
 import (
-	"context"
 	"errors"
 	"io/fs"
-	"syscall"
 
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/durable"
 )
 
 const (
@@ -15,25 +14,13 @@ const (
 	hintQuiet   = "let nothing write to the export while the job runs, and run the same command again"
 )
 
-// fault classifies an error of the local file system.
+// fault classifies an error of the local file system. A file that is not there
+// was named by the manifest.
 func fault(op, object string, err error) error {
-	if _, known := errors.AsType[*pipeline.Error](err); known || isCancel(err) {
-		return err
+	if _, known := errors.AsType[*pipeline.Error](err); !known && errors.Is(err, fs.ErrNotExist) {
+		return &pipeline.Error{Op: op, Object: object, Kind: pipeline.KindFatal, Err: err, Hint: hintRestore}
 	}
-	e := &pipeline.Error{Op: op, Object: object, Err: err}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		e.Kind, e.Hint = pipeline.KindFatal, hintRestore
-	case errors.Is(err, fs.ErrPermission):
-		e.Kind, e.Hint = pipeline.KindAuth, "make it readable for the user that runs fhirhose"
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		e.Kind, e.Hint = pipeline.KindRetryLater, "free space in the state directory and run the same command again"
-	}
-	return e
-}
-
-func isCancel(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return durable.Failure(op, object, "the export or the state directory", err)
 }
 
 // changed says that an object is not what it was when it was verified.

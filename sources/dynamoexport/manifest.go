@@ -173,6 +173,15 @@ func below(key, exportID string) []string {
 	return names
 }
 
+// original lists the keys that a data file may have in the bucket that the export
+// was made in.
+func (s *summary) original(key string) []string {
+	if s.Prefix == "" || strings.HasPrefix(key, s.Prefix) {
+		return []string{key}
+	}
+	return []string{key, strings.TrimSuffix(s.Prefix, "/") + "/" + key}
+}
+
 // broken says that the export contradicts itself or is damaged.
 func broken(name, format string, args ...any) error {
 	return &pipeline.Error{

@@ -25,86 +25,122 @@ func TestOpenRefuses(t *testing.T) {
 			func(e export) {
 				e.setSummary(map[string]any{"itemCount": 3, "exportType": "INCREMENTAL_EXPORT"})
 			},
-			pipeline.KindConfig, []string{summaryName, "INCREMENTAL_EXPORT"}, "FULL_EXPORT",
+			pipeline.KindConfig,
+			[]string{summaryName, "INCREMENTAL_EXPORT"},
+			"FULL_EXPORT",
 		},
 		"ion": {
 			func(e export) { e.setSummary(map[string]any{"itemCount": 3, "outputFormat": "ION"}) },
-			pipeline.KindConfig, []string{summaryName, `"ION"`}, "DYNAMODB_JSON",
+			pipeline.KindConfig,
+			[]string{summaryName, `"ION"`},
+			"DYNAMODB_JSON",
 		},
 		"no summary": {
 			func(e export) { delete(e, summaryName) },
-			pipeline.KindConfig, []string{summaryName}, "the folder that holds manifest-summary.json",
+			pipeline.KindConfig,
+			[]string{summaryName},
+			"the folder that holds manifest-summary.json",
 		},
 		"no list of files": {
 			func(e export) { delete(e, filesName) },
-			pipeline.KindFatal, []string{filesName}, "restore it",
+			pipeline.KindFatal,
+			[]string{filesName},
+			"restore it",
 		},
 		"summary not JSON": {
 			func(e export) { e[summaryName] = []byte("<html>") },
-			pipeline.KindFatal, []string{summaryName, "not JSON"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{summaryName, "not JSON"},
+			"copy the whole export folder",
 		},
 		"summary truncated": {
 			func(e export) { e[summaryName] = e[summaryName][:40] },
-			pipeline.KindFatal, []string{summaryName, "truncated"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{summaryName, "truncated"},
+			"copy the whole export folder",
 		},
 		"summary empty": {
 			func(e export) { e[summaryName] = nil },
-			pipeline.KindFatal, []string{summaryName, "truncated"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{summaryName, "truncated"},
+			"copy the whole export folder",
 		},
 		"summary without count": {
 			func(e export) { e[summaryName] = []byte("{}") },
-			pipeline.KindFatal, []string{summaryName, "itemCount"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{summaryName, "itemCount"},
+			"copy the whole export folder",
 		},
 		"list not JSON": {
 			func(e export) { e[filesName] = []byte("a,b,c\n") },
-			pipeline.KindFatal, []string{filesName, "line 1", "not JSON"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{filesName, "line 1", "not JSON"},
+			"copy the whole export folder",
 		},
 		"list truncated within a line": {
 			func(e export) { e[filesName] = e[filesName][:len(e[filesName])-20] },
-			pipeline.KindFatal, []string{filesName, "line 3", "truncated"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{filesName, "line 3", "truncated"},
+			"copy the whole export folder",
 		},
 		"list truncated between lines": {
 			func(e export) { e[filesName] = e[filesName][:bytes.LastIndex(e[filesName], []byte("{"))] },
-			pipeline.KindFatal, []string{filesName, "2 data files hold 1 items", "says 3"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{filesName, "2 data files hold 1 items", "says 3"},
+			"copy the whole export folder",
 		},
 		"counts disagree": {
 			func(e export) { e.setSummary(map[string]any{"itemCount": 4}) },
-			pipeline.KindFatal, []string{filesName, "hold 3 items", "says 4"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{filesName, "hold 3 items", "says 4"},
+			"copy the whole export folder",
 		},
 		"same key twice": {
 			func(e export) {
 				e[filesName] = append(e[filesName], bytes.SplitAfter(e[filesName], []byte("\n"))[0]...)
 			},
-			pipeline.KindFatal, []string{filesName, "lines 1 and 4", "same data file", "a.json.gz"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{filesName, "lines 1 and 4", "same data file", "a.json.gz"},
+			"copy the whole export folder",
 		},
 		"same file under two keys": {
 			func(e export) {
 				line := bytes.SplitAfter(e[filesName], []byte("\n"))[0]
 				e[filesName] = append(e[filesName], bytes.Replace(line, []byte("AWSDynamoDB"), []byte("p/AWSDynamoDB"), 1)...)
 			},
-			pipeline.KindFatal, []string{filesName, "same data file", "a.json.gz"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{filesName, "same data file", "a.json.gz"},
+			"copy the whole export folder",
 		},
 		"MD5 not base64": {
 			func(e export) {
 				e[filesName] = bytes.Replace(e[filesName], []byte(`"md5Checksum":"`), []byte(`"md5Checksum":"?`), 1)
 			},
-			pipeline.KindFatal, []string{filesName, "line 1", "md5Checksum"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{filesName, "line 1", "md5Checksum"},
+			"copy the whole export folder",
 		},
 		"negative count": {
 			func(e export) {
 				e[filesName] = bytes.Replace(e[filesName], []byte(`"itemCount":1`), []byte(`"itemCount":-1`), 1)
 			},
-			pipeline.KindFatal, []string{filesName, "line 2", "itemCount"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{filesName, "line 2", "itemCount"},
+			"copy the whole export folder",
 		},
 		"key leads out": {
 			func(e export) {
 				e[filesName] = bytes.ReplaceAll(e[filesName], []byte("AWSDynamoDB/"), []byte("../"))
 			},
-			pipeline.KindFatal, []string{filesName, "line 1", "dataFileS3Key"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{filesName, "line 1", "dataFileS3Key"},
+			"copy the whole export folder",
 		},
 		"one data file missing": {
 			func(e export) { delete(e, "data/b.json.gz") },
-			pipeline.KindFatal, []string{"b.json.gz", "not exist"}, "restore it from the bucket and run the same command again",
+			pipeline.KindFatal,
+			[]string{"b.json.gz", "not exist"},
+			"restore it from the bucket and run the same command again",
 		},
 		"all data files missing": {
 			func(e export) {
@@ -112,17 +148,23 @@ func TestOpenRefuses(t *testing.T) {
 					delete(e, "data/"+o.Name)
 				}
 			},
-			pipeline.KindFatal, []string{"c.json.gz", "and 2 more data files are missing"}, "restore it",
+			pipeline.KindFatal,
+			[]string{"c.json.gz", "and 2 more data files are missing"},
+			"restore it",
 		},
 		"checksum differs": {
 			func(e export) {
 				e["manifest-files.checksum"] = []byte(base64.StdEncoding.EncodeToString(make([]byte, 16)))
 			},
-			pipeline.KindFatal, []string{filesName, "manifest-files.checksum"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{filesName, "manifest-files.checksum"},
+			"copy the whole export folder",
 		},
 		"checksum is none": {
 			func(e export) { e["manifest-summary.md5"] = []byte("hello") },
-			pipeline.KindFatal, []string{"manifest-summary.md5", "no MD5"}, "copy the whole export folder",
+			pipeline.KindFatal,
+			[]string{"manifest-summary.md5", "no MD5"},
+			"copy the whole export folder",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -26,13 +25,14 @@ const (
 
 // Options say where an export lies and where to stage it.
 type Options struct {
-	// Location is a directory or an S3 URL: the folder that holds
-	// manifest-summary.json. A directory may also hold exactly one export below.
+	// Location is the directory that holds manifest-summary.json, or exactly one
+	// export below it.
 	Location string
+	// Bucket is read instead of a directory. Its own location is the folder that
+	// holds manifest-summary.json.
+	Bucket Bucket
 	// StateDir is the job's state directory; its sub-folder in is ours.
 	StateDir string
-	// Bucket is the bucket of an S3 location.
-	Bucket Bucket
 	// Staged is told the compressed bytes that Stage fetches or hashes, as it
 	// goes, from several goroutines. Optional.
 	Staged func(bytes int64)
@@ -44,8 +44,8 @@ type Source struct {
 	inbox    inbox
 	summary  *summary
 	objects  []pipeline.Object
-	found    []found // for each object
-	progress func(int64)
+	found    []found     // for each object
+	progress func(int64) // is told the bytes that are hashed
 }
 
 var _ pipeline.Source = (*Source)(nil)
@@ -56,8 +56,11 @@ var _ pipeline.Source = (*Source)(nil)
 // Errors: KindConfig where the location holds no export that can be moved,
 // KindFatal where the export is damaged or lacks a file, KindAuth, KindRetryLater.
 func Open(ctx context.Context, options Options) (*Source, error) {
+	if options.Staged == nil {
+		options.Staged = func(int64) {}
+	}
 	in := inbox{filepath.Join(options.StateDir, "in")}
-	p, err := openPlace(options, in)
+	p, err := openPlace(ctx, options, in)
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +69,8 @@ func Open(ctx context.Context, options Options) (*Source, error) {
 		return nil, err
 	}
 	s := &Source{place: p, inbox: in, summary: m, progress: options.Staged}
-	if s.progress == nil {
-		s.progress = func(int64) {}
+	if p.spools() {
+		s.progress = func(int64) {} // told as they arrived
 	}
 	if err := s.findAll(ctx, entries); err != nil {
 		return nil, err
@@ -118,8 +121,8 @@ func (s *Source) findAll(ctx context.Context, entries []entry) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			f, err := s.place.find(ctx, e.key, below(e.key, id))
-			if errors.Is(err, fs.ErrNotExist) {
+			f, err := s.place.find(ctx, below(e.key, id), s.summary.original(e.key))
+			if isAbsent(err) {
 				missing[i] = err
 				return nil
 			}

@@ -76,7 +76,6 @@ func TestTornMarker(t *testing.T) {
 func TestRewrittenInPlace(t *testing.T) {
 	folder := newExport("", three()).write(t)
 	source := must[*Source](t)(openExport(t, folder))
-	staged := must[pipeline.Staged](t)(source.Stage(t.Context(), 0))
 	path := filepath.Join(folder, "data", "c.json.gz")
 	for what, change := range map[string]func() error{
 		"touched":  func() error { return os.Chtimes(path, time.Time{}, time.Unix(1, 0)) },
@@ -84,7 +83,7 @@ func TestRewrittenInPlace(t *testing.T) {
 		"removed":  func() error { return os.Remove(path) },
 	} {
 		writeFile(t, path, []byte("bytes of c.json.gz"))
-		staged = must[pipeline.Staged](t)(source.Stage(t.Context(), 0))
+		staged := must[pipeline.Staged](t)(source.Stage(t.Context(), 0))
 		r := must[io.ReadCloser](t)(staged.Open())
 		if err := change(); err != nil {
 			t.Fatal(err)
@@ -135,7 +134,7 @@ func TestKindsOfLocalFaults(t *testing.T) {
 	for cause, want := range map[error]pipeline.Kind{
 		syscall.ENOSPC:   pipeline.KindRetryLater,
 		syscall.EDQUOT:   pipeline.KindRetryLater,
-		syscall.EIO:      pipeline.KindOther,
+		syscall.EIO:      pipeline.KindRetryLater,
 		os.ErrPermission: pipeline.KindAuth,
 	} {
 		source := must[*Source](t)(openExport(t, folder))
