@@ -63,7 +63,8 @@ func (c *common) check(ctx context.Context, job *jobfile.Job, writeProbe bool) e
 	}
 	checkState(job, r, writeProbe)
 	source := checkSource(ctx, job, r)
-	sink := checkSink(ctx, job, r, writeProbe)
+	sink, closeSink := checkSink(ctx, job, r, writeProbe)
+	defer closeSink()
 	if source != nil && sink != nil {
 		checkFit(job, r, source, sink)
 		checkOwner(ctx, job, r, source, sink)
@@ -94,8 +95,10 @@ func (c *common) writeCheck(r *survey.Result) error {
 // checkState holds state to what promise I1 needs of it.
 func checkState(job *jobfile.Job, r *survey.Result, writeProbe bool) {
 	if kind := statedir.Volatile(job.State); kind != "" {
-		r.Fail(&pipeline.Error{Op: "use state directory", Object: job.State, Kind: pipeline.KindConfig,
-			Err: fmt.Errorf("it lies on %s, which a restart empties", kind), Hint: "name a directory on a disk (key: state)"})
+		r.Fail(&pipeline.Error{
+			Op: "use state directory", Object: job.State, Kind: pipeline.KindConfig,
+			Err: fmt.Errorf("it lies on %s, which a restart empties", kind), Hint: "name a directory on a disk (key: state)",
+		})
 	}
 	if err := statedir.Writable(job.State); err != nil {
 		r.Fail(err)
@@ -131,27 +134,26 @@ func checkSource(ctx context.Context, job *jobfile.Job, r *survey.Result) export
 	return source
 }
 
-// checkSink opens the sink. It returns nil if that failed.
-func checkSink(ctx context.Context, job *jobfile.Job, r *survey.Result, writeProbe bool) pipeline.Sink {
-	sink, err := openSink(ctx, job, nil, newObservation(job))
+// checkSink opens the sink. It returns nil if that failed, and the function that
+// closes it.
+func checkSink(ctx context.Context, job *jobfile.Job, r *survey.Result, writeProbe bool) (pipeline.Sink, func()) {
+	sink, closeSink, err := openSink(ctx, ctx, job, nil, newObservation(job))
 	if err != nil {
 		r.Fail(err)
-		return nil
+		return nil, func() {}
 	}
-	r.SinkFree = sink.Free()
-	if at := job.Output(); !at.IsS3() {
+	switch at := job.Output(); {
+	case at.IsS3() && writeProbe:
+		probeSink(ctx, r, sink)
+	case !at.IsS3():
 		r.SinkFree = statedir.Free(at.Dir)
 		if err := statedir.Writable(at.Dir); err != nil {
 			r.Fail(err)
 		} else if writeProbe {
 			probeDirectory(r, "sink", at.Dir)
 		}
-		return sink
 	}
-	if writeProbe {
-		probeSink(ctx, r, sink)
-	}
-	return sink
+	return sink, closeSink
 }
 
 // checkFit refuses limits that cannot hold the job.
@@ -181,9 +183,11 @@ func checkOwner(ctx context.Context, job *jobfile.Job, r *survey.Result, source 
 		return
 	}
 	_ = reader.Close()
-	r.Fail(&pipeline.Error{Op: "claim", Object: job.Output().String(), Kind: pipeline.KindClaimed,
+	r.Fail(&pipeline.Error{
+		Op: "claim", Object: job.Output().String(), Kind: pipeline.KindClaimed,
 		Err:  errors.New("it belongs to a run that this state directory does not know"),
-		Hint: "name the state directory of that run, or give this job another name or sink"})
+		Hint: "name the state directory of that run, or give this job another name or sink",
+	})
 }
 
 func checkCheckpoint(job *jobfile.Job, r *survey.Result, path string, source exportSource) {

@@ -129,8 +129,10 @@ func demoDirectory(dir string) (string, error) {
 func makeDemo(ctx context.Context, dir, path string) (generate.Summary, error) {
 	made, err := generate.Write(ctx, generate.Options{
 		Dir: filepath.Join(dir, "export"), Resources: 4000, Versions: 4, Objects: 6, EmptyObjects: 2,
-		Plant: []generate.Defect{generate.BadID, generate.BadNumber, generate.NotJSON, generate.PendingTop,
-			generate.VersionHole, generate.DuplicateRow, generate.UnknownAttribute},
+		Plant: []generate.Defect{
+			generate.BadID, generate.BadNumber, generate.NotJSON, generate.PendingTop,
+			generate.VersionHole, generate.DuplicateRow, generate.UnknownAttribute,
+		},
 	})
 	if err != nil {
 		return made, demoError(dir, err)

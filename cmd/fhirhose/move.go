@@ -88,11 +88,14 @@ func (c *common) move(ctx context.Context, job *jobfile.Job, f moveFlags) (err e
 
 	seen := newObservation(job)
 	registry := metrics.NewRegistry(metrics.NewCollector(seen.status, collectorLabels()))
-	server, err := listen(job.Listen, seen.status, registry)
+	server, err := listen(ctx, job.Listen, seen.status, registry)
 	if err != nil {
 		return err
 	}
 	defer server.close()
+	if server != nil {
+		log.Info("serving /metrics, /healthz and /readyz", "address", server.listener.Addr().String())
+	}
 	if f.restart {
 		if err := c.restart(ctx, job, f.yes); err != nil {
 			return err
@@ -112,10 +115,10 @@ func (c *common) move(ctx context.Context, job *jobfile.Job, f moveFlags) (err e
 }
 
 // openJob has nothing to drain: the first signal stops it.
-func (c *common) openJob(ctx context.Context, job *jobfile.Job, seen *observation, log *slog.Logger) (*opened, error) {
-	ctx, cancel := c.stopping.atOnce(ctx)
+func (c *common) openJob(running context.Context, job *jobfile.Job, seen *observation, log *slog.Logger) (*opened, error) {
+	ctx, cancel := c.stopping.atOnce(running)
 	defer cancel()
-	return c.open(ctx, job, seen, log)
+	return c.open(ctx, running, job, seen, log)
 }
 
 // running is one run of a job, wired up.
@@ -172,7 +175,8 @@ func (r *running) end(err error) ending {
 		return ending{metrics.PhaseStopped, signalCode(r.stopping.signal()), nil}
 	case errors.Is(err, context.Canceled) && r.stopping.signal() != nil:
 		return ending{metrics.PhaseFailed, signalCode(r.stopping.signal()), &pipeline.Error{
-			Op: "move", Err: errors.New("stopped at once; what was not committed is read again next time"), Hint: "fhirhose move"}}
+			Op: "move", Err: errors.New("stopped at once; what was not committed is read again next time"), Hint: "fhirhose move",
+		}}
 	default:
 		return ending{metrics.PhaseFailed, kindCode(pipeline.KindOf(err)), err}
 	}

@@ -127,8 +127,10 @@ func collectorLabels() metrics.Labels {
 	for _, reason := range pipeline.Reasons() {
 		l.Reasons = append(l.Reasons, reason.String())
 	}
-	for _, cause := range []objectstore.Cause{objectstore.Throttle, objectstore.Timeout, objectstore.Reset,
-		objectstore.ServerError, objectstore.Checksum, objectstore.ExpiredToken} {
+	for _, cause := range []objectstore.Cause{
+		objectstore.Throttle, objectstore.Timeout, objectstore.Reset,
+		objectstore.ServerError, objectstore.Checksum, objectstore.ExpiredToken,
+	} {
 		l.Retries = append(l.Retries, string(cause))
 	}
 	return l

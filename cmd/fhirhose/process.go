@@ -23,7 +23,7 @@ type process struct {
 	environ        []string
 	setenv         func(name, value string) error
 	signals        <-chan os.Signal
-	open           func(context.Context, *jobfile.Job, *observation, *slog.Logger) (*opened, error)
+	open           func(opening, running context.Context, job *jobfile.Job, seen *observation, log *slog.Logger) (*opened, error)
 }
 
 // run executes one command line and returns the exit code of design section 5.
@@ -89,6 +89,7 @@ HealthLake imports, exactly once, however often it is interrupted.`,
 			return unknownVerb(cmd, args[0])
 		},
 	}
+	root.SuggestionsMinimumDistance = 2
 	flags := root.PersistentFlags()
 	flags.StringVarP(&c.file, "config", "c", "", "job file (default "+jobfile.DefaultFile+")")
 	flags.BoolVar(&c.json, "json", false, "write JSON to stdout")

@@ -41,8 +41,10 @@ func (c *common) report(job *jobfile.Job) error {
 		return err
 	}
 	if s == nil {
-		return &pipeline.Error{Op: "report on", Object: job.Name, Kind: pipeline.KindRetryLater,
-			Err: errors.New("nothing is committed yet"), Hint: "again in a few seconds"}
+		return &pipeline.Error{
+			Op: "report on", Object: job.Name, Kind: pipeline.KindRetryLater,
+			Err: errors.New("nothing is committed yet"), Hint: "again in a few seconds",
+		}
 	}
 	if err := c.writeReport(s, context); err != nil {
 		return err

@@ -49,12 +49,16 @@ func (c *common) confirm() error {
 	if err != nil && answer == "" {
 		refused = "nobody answered, nothing was removed"
 	}
-	return &pipeline.Error{Op: "restart", Kind: pipeline.KindConfig, Err: errors.New(refused),
-		Hint: "answer y, or give --yes"}
+	return &pipeline.Error{
+		Op: "restart", Kind: pipeline.KindConfig, Err: errors.New(refused),
+		Hint: "answer y, or give --yes",
+	}
 }
 
 // planRemoval finds what this run has written.
 func planRemoval(_ context.Context, job *jobfile.Job) (*removal, error) {
-	return nil, &pipeline.Error{Op: "restart", Object: job.Name, Kind: pipeline.KindConfig,
-		Err: errors.New("is not wired yet"), Hint: ""}
+	return nil, &pipeline.Error{
+		Op: "restart", Object: job.Name, Kind: pipeline.KindConfig,
+		Err: errors.New("is not wired yet"), Hint: "",
+	}
 }

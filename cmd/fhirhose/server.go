@@ -25,13 +25,14 @@ type server struct {
 
 // listen opens address, so that a second process on it is noticed before any
 // work. An empty address means no server: nil.
-func listen(address string, status func() metrics.Status, registry *prometheus.Registry) (*server, error) {
+func listen(ctx context.Context, address string, status func() metrics.Status, registry *prometheus.Registry) (*server, error) {
 	if address == "" {
 		return nil, nil
 	}
-	listener, err := net.Listen("tcp", address)
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, listenError(address, err)
+		return nil, listenError(ctx, address, err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
@@ -59,11 +60,11 @@ func ready(w http.ResponseWriter, s metrics.Status, now time.Time) {
 	_, _ = fmt.Fprintln(w, since)
 }
 
-func listenError(address string, err error) error {
+func listenError(ctx context.Context, address string, err error) error {
 	hint := "give another address with --http.listen, or none with --http.listen="
 	if errors.Is(err, syscall.EADDRINUSE) {
 		err = errors.New("the address is in use, maybe by another fhirhose")
-		if free := freeAddress(address); free != "" {
+		if free := freeAddress(ctx, address); free != "" {
 			hint = "--http.listen=" + free + ", which is free now, or none with --http.listen="
 		}
 	}
@@ -71,12 +72,13 @@ func listenError(address string, err error) error {
 }
 
 // freeAddress returns the same host with a port that nobody uses now.
-func freeAddress(address string) string {
+func freeAddress(ctx context.Context, address string) string {
+	var config net.ListenConfig
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return ""
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return ""
 	}

@@ -70,14 +70,18 @@ func lastStatus(job *jobfile.Job) (*metrics.Status, report.Context, error) {
 	case err == nil:
 		return s, context, nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return nil, context, &pipeline.Error{Op: "read status", Object: filepath.Join(job.State, metrics.StatusFile), Kind: pipeline.KindOther, Err: err,
-			Hint: "`fhirhose move` renews it at its next cut"}
+		return nil, context, &pipeline.Error{
+			Op: "read status", Object: filepath.Join(job.State, metrics.StatusFile), Kind: pipeline.KindOther, Err: err,
+			Hint: "`fhirhose move` renews it at its next cut",
+		}
 	case context.Running:
 		return nil, context, nil
 	default:
-		return nil, context, &pipeline.Error{Op: "read status", Object: job.State, Kind: pipeline.KindConfig,
+		return nil, context, &pipeline.Error{
+			Op: "read status", Object: job.State, Kind: pipeline.KindConfig,
 			Err:  errors.New("no move of this job has started here"),
-			Hint: "fhirhose check, then fhirhose move; or name the right job file with -c"}
+			Hint: "fhirhose check, then fhirhose move; or name the right job file with -c",
+		}
 	}
 }
 

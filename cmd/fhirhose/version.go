@@ -23,8 +23,10 @@ type build struct {
 }
 
 func thisBuild() build {
-	b := build{Version: "(devel)", Format: pipeline.FormatVersion, Go: runtime.Version(),
-		Platform: runtime.GOOS + "/" + runtime.GOARCH, Revision: "unknown"}
+	b := build{
+		Version: "(devel)", Format: pipeline.FormatVersion, Go: runtime.Version(),
+		Platform: runtime.GOOS + "/" + runtime.GOARCH, Revision: "unknown",
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b

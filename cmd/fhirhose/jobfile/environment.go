@@ -78,9 +78,9 @@ var serviceVariable = regexp.MustCompile(`^FHIRHOSE_(SERVICE_|PORT$|PORT_|[A-Z0-
 
 // strayVariables warns of FHIRHOSE_ variables that are no setting.
 func strayVariables(env map[string]string) (warnings []string) {
-	var names []string
-	known := map[string]bool{}
-	for _, s := range Settings() {
+	settings := Settings()
+	names, known := make([]string, 0, len(settings)), map[string]bool{}
+	for _, s := range settings {
 		names = append(names, s.Env())
 		known[s.Env()] = true
 	}

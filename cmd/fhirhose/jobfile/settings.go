@@ -30,8 +30,10 @@ const envPrefix = "FHIRHOSE_"
 func Settings() []Setting {
 	return []Setting{
 		{Key: "job", Help: "name of the job: a-z, 0-9 and -, at most 40", set: text(func(j *Job) *string { return &j.Name }, jobName)},
-		{Key: "state", Default: "./state", Help: "directory of checkpoint, staged input and tails of open files; it holds PHI",
-			set: setState},
+		{
+			Key: "state", Default: "./state", Help: "directory of checkpoint, staged input and tails of open files; it holds PHI",
+			set: setState,
+		},
 
 		{Key: "source.dynamodb_export.location", Help: "s3://bucket/prefix/AWSDynamoDB/<export id>, or a directory with its manifest-summary.json", set: location(func(j *Job) *Location { return &j.Source.Export })},
 		{Key: "source.binaries", Help: "bucket of Binary data; not yet available", set: text(func(j *Job) *string { return &j.Source.Binaries }, nil)},

@@ -43,9 +43,16 @@ func TestLocations(t *testing.T) {
 		inner, outer string
 		want         bool
 	}{
-		{"/a/b", "/a", true}, {"/a", "/a", true}, {"/ab", "/a", false}, {"/a", "/", true}, {"/a", "/a/b", false},
-		{"s3://bkt/p/q", "s3://bkt/p", true}, {"s3://bkt/p", "s3://bkt", true}, {"s3://bkt/pq", "s3://bkt/p", false},
-		{"s3://ckt/p", "s3://bkt", false}, {"s3://bkt", "/", false},
+		{"/a/b", "/a", true},
+		{"/a", "/a", true},
+		{"/ab", "/a", false},
+		{"/a", "/", true},
+		{"/a", "/a/b", false},
+		{"s3://bkt/p/q", "s3://bkt/p", true},
+		{"s3://bkt/p", "s3://bkt", true},
+		{"s3://bkt/pq", "s3://bkt/p", false},
+		{"s3://ckt/p", "s3://bkt", false},
+		{"s3://bkt", "/", false},
 	} {
 		inner, _ := parseLocation(c.inner, "/")
 		outer, _ := parseLocation(c.outer, "/")

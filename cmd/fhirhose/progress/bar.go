@@ -29,7 +29,7 @@ var (
 
 // IsTerminal tells whether a file descriptor is a terminal.
 func IsTerminal(fd uintptr) bool {
-	return cwriter.IsTerminal(int(fd)) //nolint:gosec // a descriptor fits an int
+	return cwriter.IsTerminal(int(fd))
 }
 
 // NewBar starts to draw on out, which is a terminal.

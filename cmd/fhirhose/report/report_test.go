@@ -29,15 +29,19 @@ func done() *metrics.Status {
 		ExportTime: now.Add(-24 * time.Hour), Updated: now.Add(-3 * time.Second), LastCut: now.Add(-3 * time.Second), Elapsed: 754,
 		Objects: 16, ObjectsDone: 16, InputBytes: 45_600_000_000, InputBytesDone: 45_600_000_000, InflatedBytes: 410_000_000_000,
 		Types: map[string]*metrics.TypeTotals{
-			"Observation": {Read: 1_200_000, Written: 1_199_000, BytesWritten: 1_100_000_000,
-				Filtered: map[string]int64{"pending": 400, "after-until": 589}, Quarantined: map[string]int64{"bad-number": 11}},
+			"Observation": {
+				Read: 1_200_000, Written: 1_199_000, BytesWritten: 1_100_000_000,
+				Filtered: map[string]int64{"pending": 400, "after-until": 589}, Quarantined: map[string]int64{"bad-number": 11},
+			},
 			"Patient":    {Read: 4000, Written: 3999, BytesWritten: 4_000_000, Quarantined: map[string]int64{"over-file-cap": 1}},
 			"unreadable": {Read: 2, Quarantined: map[string]int64{"not-json": 2}},
 		},
 		Files: 14, FilesSealed: 14, Folders: map[string]int{"v1": 2, "v2": 1, "v10": 1},
 		LockedAges: map[string]int64{"<1m": 3, ">=1d": 1}, UnknownAttributes: map[string]int64{"_custom": 12}, NoLastUpdated: 2,
-		Ledger: &metrics.LedgerTotals{Entries: 1_204_000, Bytes: 90_300_000, Resources: 400_000, Deleted: 1200, Unsettled: 12,
-			Ambiguous: 1, Duplicates: 2, VersionHoles: 3, Unidentified: 2},
+		Ledger: &metrics.LedgerTotals{
+			Entries: 1_204_000, Bytes: 90_300_000, Resources: 400_000, Deleted: 1200, Unsettled: 12,
+			Ambiguous: 1, Duplicates: 2, VersionHoles: 3, Unidentified: 2,
+		},
 		Retries: map[string]int64{"throttled": 4},
 	}
 }
@@ -51,8 +55,10 @@ func TestGolden(t *testing.T) {
 	failed.Phase, failed.Exit, failed.Error, failed.Hint = metrics.PhaseFailed, 7, "stage data/x.json.gz: wrong MD5", "copy the object again"
 	unbalanced := done()
 	unbalanced.Types["Patient"].Written--
-	clean := &metrics.Status{Job: "clean", Phase: metrics.PhaseDone, Source: "export", Sink: "out", Updated: now,
-		Types: map[string]*metrics.TypeTotals{"Patient": {Read: 1, Written: 1}}}
+	clean := &metrics.Status{
+		Job: "clean", Phase: metrics.PhaseDone, Source: "export", Sink: "out", Updated: now,
+		Types: map[string]*metrics.TypeTotals{"Patient": {Read: 1, Written: 1}},
+	}
 	running := context()
 	running.Running, running.PID = true, "4711"
 	for name, c := range map[string]struct {

@@ -77,15 +77,20 @@ func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC
 
 func (p *printer) balance(s *metrics.Status, sum Summary) {
 	p.section("Records")
-	rows := [][]string{{"", "read", "written", "filtered", "quarantined", "bytes written"}}
+	rows := make([][]string, 0, len(s.Types)+2)
+	rows = append(rows, []string{"", "read", "written", "filtered", "quarantined", "bytes written"})
 	for _, name := range s.TypeNames() {
 		t := s.Types[name]
-		rows = append(rows, []string{name, human.Count(t.Read), human.Count(t.Written), human.Count(total(t.Filtered)),
-			human.Count(total(t.Quarantined)), human.Bytes(t.BytesWritten)})
+		rows = append(rows, []string{
+			name, human.Count(t.Read), human.Count(t.Written), human.Count(total(t.Filtered)),
+			human.Count(total(t.Quarantined)), human.Bytes(t.BytesWritten),
+		})
 	}
 	t := sum.Totals
-	rows = append(rows, []string{"total", human.Count(t.Read), human.Count(t.Written), human.Count(t.Filtered),
-		human.Count(t.Quarantined), human.Bytes(t.BytesWritten)})
+	rows = append(rows, []string{
+		"total", human.Count(t.Read), human.Count(t.Written), human.Count(t.Filtered),
+		human.Count(t.Quarantined), human.Bytes(t.BytesWritten),
+	})
 	p.table(rows)
 	if sum.Balanced {
 		p.line("  It balances: read = written + filtered + quarantined, for each type.")

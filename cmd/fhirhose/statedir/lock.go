@@ -44,9 +44,11 @@ func Take(dir string) (*Lock, error) {
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, failure("lock", dir, err)
 		}
-		return nil, &pipeline.Error{Op: "lock", Object: dir, Kind: pipeline.KindClaimed,
+		return nil, &pipeline.Error{
+			Op: "lock", Object: dir, Kind: pipeline.KindClaimed,
 			Err:  fmt.Errorf("process %s works here", pid),
-			Hint: "wait for it, or stop it; `fhirhose status` shows how far it is"}
+			Hint: "wait for it, or stop it; `fhirhose status` shows how far it is",
+		}
 	}
 	if err := write(file); err != nil {
 		_ = file.Close()
@@ -67,7 +69,7 @@ func take(file *os.File) (err error) {
 }
 
 func flock(file *os.File, how int) error {
-	return unix.Flock(int(file.Fd()), how) //nolint:gosec // a descriptor fits an int
+	return unix.Flock(int(file.Fd()), how)
 }
 
 func write(file *os.File) error {

@@ -40,8 +40,10 @@ func Probe(dir string) error {
 }
 
 func cannotWrite(dir string, err error) error {
-	return &pipeline.Error{Op: "write to", Object: dir, Kind: pipeline.KindConfig, Err: err,
-		Hint: "make it writable for the user that runs fhirhose, or name another directory"}
+	return &pipeline.Error{
+		Op: "write to", Object: dir, Kind: pipeline.KindConfig, Err: err,
+		Hint: "make it writable for the user that runs fhirhose, or name another directory",
+	}
 }
 
 func existing(dir string) string {

@@ -9,7 +9,7 @@ func Volatile(dir string) string {
 	if unix.Statfs(existing(dir), &stat) != nil {
 		return ""
 	}
-	switch uint32(stat.Type) { //nolint:gosec // magic numbers are 32 bits
+	switch uint32(stat.Type) {
 	case unix.TMPFS_MAGIC:
 		return "tmpfs"
 	case unix.RAMFS_MAGIC:
@@ -24,5 +24,5 @@ func Free(dir string) int64 {
 	if unix.Statfs(existing(dir), &stat) != nil {
 		return -1
 	}
-	return int64(stat.Bavail) * stat.Bsize //nolint:gosec // free bytes fit
+	return int64(stat.Bavail) * stat.Bsize
 }

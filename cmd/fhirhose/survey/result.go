@@ -53,7 +53,7 @@ func (r *Result) Warn(format string, args ...any) {
 
 // Errors returns the problems as the errors that they were.
 func (r *Result) Errors() []error {
-	var all []error
+	all := make([]error, 0, len(r.Problems))
 	for _, p := range r.Problems {
 		all = append(all, p.err)
 	}
@@ -82,9 +82,11 @@ func (r *Result) Judge() {
 
 func (r *Result) judgeSample(s *Sample) {
 	if s.MultiTenant > 0 {
-		r.Fail(&pipeline.Error{Op: "look at the records of", Object: r.Source, Kind: pipeline.KindConfig,
+		r.Fail(&pipeline.Error{
+			Op: "look at the records of", Object: r.Source, Kind: pipeline.KindConfig,
 			Err:  fmt.Errorf("%s of %s belong to a tenant, but source.tenant is empty", human.Count(s.MultiTenant), human.Plural(s.Records, "sampled record")),
-			Hint: "name the tenant in source.tenant; one job moves one tenant"})
+			Hint: "name the tenant in source.tenant; one job moves one tenant",
+		})
 	}
 	if n := s.Filtered[pipeline.OtherTenant.String()]; n > 0 && n == s.Records {
 		r.Warn("none of %s belongs to source.tenant", human.Plural(s.Records, "sampled record"))
@@ -154,23 +156,19 @@ func free(bytes int64) string {
 func (s *Sample) text(line func(string, ...any)) {
 	line("\nA look at %s of %s (a sample: the rest may differ)", human.Plural(s.Records, "record"), human.Plural(int64(s.Objects), "object"))
 	line("  written      %s", human.Count(s.Written))
-	line("  filtered     %s", reasons(s.Filtered))
-	line("  quarantined  %s", reasons(s.Quarantined))
+	reasons(line, "filtered", s.Filtered)
+	reasons(line, "quarantined", s.Quarantined)
 	if s.MultiTenant > 0 {
 		line("  of a tenant  %s", human.Count(s.MultiTenant))
 	}
 	line("  types        %s", listing(s.Types))
 }
 
-func reasons(counts map[string]int64) string {
-	if len(counts) == 0 {
-		return "0"
-	}
-	var parts []string
+func reasons(line func(string, ...any), title string, counts map[string]int64) {
+	line("  %-11s  %s", title, human.Count(sum(counts)))
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		parts = append(parts, fmt.Sprintf("%s (%s) %s", name, report.Meaning(name), human.Count(counts[name])))
+		line("               %s %s: %s", human.Count(counts[name]), name, report.Meaning(name))
 	}
-	return strings.Join(parts, ", ")
 }
 
 // listed bounds the lists of the text; the JSON has all.

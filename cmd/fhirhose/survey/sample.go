@@ -98,8 +98,10 @@ func (s *Sample) object(converter *convert.Converter, singleTenant bool, object 
 			return nil // the end, or the end of what was fetched
 		}
 		if err != nil {
-			return &pipeline.Error{Op: "read", Object: object.Key, Kind: pipeline.KindFatal, Err: err,
-				Hint: "the object is damaged: copy it again, or export the table again"}
+			return &pipeline.Error{
+				Op: "read", Object: object.Key, Kind: pipeline.KindFatal, Err: err,
+				Hint: "the object is damaged: copy it again, or export the table again",
+			}
 		}
 		lines := batch.Lines
 		if batch.TooLarge != nil {
