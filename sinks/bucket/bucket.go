@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -45,6 +46,7 @@ type Sink struct {
 	part  int64
 	tails string
 	names *tree.Tree
+	again atomic.Bool // this is not the job's first process
 
 	flight    chan struct{}  // a token for each transfer
 	transfers sync.WaitGroup // those beside Append
@@ -92,6 +94,7 @@ func (s *Sink) Claim(ctx context.Context, claim []byte) error {
 			Err: errors.New("the prefix belongs to another run"), Hint: "choose another job name or sink",
 		}
 	}
+	s.again.Store(true)
 	return nil
 }
 

@@ -65,18 +65,22 @@ func (r *rig) open() (sink *bucket.Sink, kill func()) {
 
 func (r *rig) place() sinktest.Place {
 	return sinktest.Place{
-		Open: func() (pipeline.Sink, func()) { return r.open() },
-		Visible: func() map[string][]byte {
-			visible := map[string][]byte{}
-			for key, content := range r.memory.Objects() {
-				visible[strings.TrimPrefix(key, prefix+"/")] = content
-			}
-			return visible
-		},
+		Open:      func() (pipeline.Sink, func()) { return r.open() },
+		Visible:   r.visible,
 		Leftovers: r.leftovers,
 		Put:       func(name string, content []byte) { r.memory.Put(prefix+"/"+name, content) },
 		Chunk:     partSize,
 	}
+}
+
+func (r *rig) visible(under string) map[string][]byte {
+	visible := map[string][]byte{}
+	for key, content := range r.memory.Objects() {
+		if name := strings.TrimPrefix(key, prefix+"/"); strings.HasPrefix(name, under) {
+			visible[name] = content
+		}
+	}
+	return visible
 }
 
 func (r *rig) leftovers() (left []string) {

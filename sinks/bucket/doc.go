@@ -17,6 +17,10 @@
 // Whether a file that is there is ours is decided by size and checksum: SHA-256
 // of a PUT, CRC-64/NVME of an upload, or by reading it where S3 keeps neither.
 //
+// Uploads that a killed process left are aborted by Sweep; one that S3 began
+// after that, executing a call of the dead process late, when its file is
+// sealed. Only then, and on Sweep, uploads are listed.
+//
 // Neighbours: objectstore talks to S3, sinks/tree makes local names durable,
 // sinks/sinktest holds this package to its contract.
 package bucket

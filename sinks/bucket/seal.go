@@ -146,16 +146,17 @@ func strange(name string, err error) error {
 	}
 }
 
-// dropUploads aborts what this file may have left unfinished: its own upload,
-// if the name was taken before it could be completed, and a second one, if the
-// answer to the call that began it was lost.
+// dropUploads aborts what may be unfinished under this name: the file's own
+// upload, if the name was taken before it could be completed, and any other
+// where a call that began one may have been executed unseen, because its answer
+// was lost, or because its process was killed.
 func (f *file) dropUploads(ctx context.Context, taken bool) error {
+	if f.size <= f.sink.part {
+		return nil // never had one
+	}
 	f.upload.mu.Lock()
 	defer f.upload.mu.Unlock()
-	if f.upload.id == "" {
-		return nil
-	}
-	if !f.upload.sure {
+	if !f.upload.sure || f.sink.again.Load() {
 		return f.sink.abort(ctx, f.key, func(u objectstore.Upload) bool { return u.Key == f.key })
 	}
 	if taken {

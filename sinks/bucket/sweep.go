@@ -19,6 +19,7 @@ import (
 // not point into, and aborts the uploads under the job's prefix that it does
 // not know and that were begun after our claim. What is older is not ours.
 func (s *Sink) Sweep(ctx context.Context, open map[string]json.RawMessage) error {
+	s.again.Store(true)
 	tails, uploads := map[string]bool{}, map[string]bool{}
 	for name, note := range open {
 		var known state

@@ -2,6 +2,7 @@ package folder_test
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,8 +24,10 @@ func TestConformance(t *testing.T) {
 func place(t *testing.T, dir string) sinktest.Place {
 	return sinktest.Place{
 		Open: func() (pipeline.Sink, func()) { return open(t, dir), func() {} },
-		Visible: func() map[string][]byte {
-			return list(t, dir, func(base string) bool { return !strings.HasPrefix(base, ".") })
+		Visible: func(prefix string) map[string][]byte {
+			visible := list(t, dir, func(base string) bool { return !strings.HasPrefix(base, ".") })
+			maps.DeleteFunc(visible, func(name string, _ []byte) bool { return !strings.HasPrefix(name, prefix) })
+			return visible
 		},
 		Leftovers: func() (left []string) {
 			for name := range list(t, dir, func(base string) bool { return strings.HasPrefix(base, ".") }) {

@@ -39,7 +39,7 @@ func testClaimRace(t *testing.T, p Place) {
 		})
 	}
 	group.Wait()
-	claim := p.Visible()[claimName]
+	claim := p.Visible(claimName)[claimName]
 	for i, won := range winners {
 		if won != bytes.Equal(claim, racer(i)) {
 			t.Errorf("racer %d: won %v, but the claim is %q", i, won, claim)

@@ -16,10 +16,6 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
 )
 
-// killsPerPoint bounds how many passages of one fault point are tried: the
-// first, the last, and some between.
-const killsPerPoint = 5
-
 var errKilled = errors.New("killed by the test")
 
 // testFaults dies at every fault point that writing a few files passes, starts
@@ -30,9 +26,13 @@ func testFaults(t *testing.T, p Place) {
 	if len(passages) == 0 {
 		t.Fatal("the sink passes no fault point")
 	}
+	kills := p.Kills
+	if kills == 0 {
+		kills = 5
+	}
 	job := 0
 	for _, point := range slices.Sorted(maps.Keys(passages)) {
-		step := max(1, (passages[point]-1)/(killsPerPoint-1))
+		step := max(1, (passages[point]-1)/(kills-1))
 		for nth := 1; nth <= passages[point]; nth += step {
 			job++
 			died := dieAt(point, nth)
@@ -89,6 +89,7 @@ func runJob(t *testing.T, p Place, job int, hook func(string) error) {
 // committed last.
 type writer struct {
 	place     Place
+	folder    string // of the job's files
 	want      map[string][]byte
 	names     []string
 	started   bool // a checkpoint exists
@@ -103,12 +104,9 @@ type position struct {
 }
 
 func newWriter(p Place, job int) *writer {
-	w := &writer{place: p, want: map[string][]byte{}, committed: map[string]position{}}
+	w := &writer{place: p, folder: fmt.Sprintf("job%d/", job), want: map[string][]byte{}, committed: map[string]position{}}
 	for i, size := range []int{0, 3, p.Chunk, p.Chunk + p.Chunk/2, 2*p.Chunk + 5} {
-		name := fmt.Sprintf("job%d/v%d/Patient-v1-00000.ndjson", job, i%2)
-		if i > 1 {
-			name = fmt.Sprintf("job%d/v%d/Patient-v1-0000%d.ndjson", job, i%2, i)
-		}
+		name := fmt.Sprintf("%sv%d-0/Patient-v1-%05d.ndjson", w.folder, i%2, i/2)
 		w.want[name] = content(uint64(i), size)
 		w.names = append(w.names, name)
 	}
@@ -221,7 +219,7 @@ func (w *writer) commit(ctx context.Context, sink pipeline.Sink, cut map[string]
 // committed as sealed can be seen.
 func (w *writer) wantWhole(t *testing.T) {
 	t.Helper()
-	visible := w.place.Visible()
+	visible := w.place.Visible(w.folder)
 	for _, name := range w.names {
 		got, ok := visible[name]
 		if ok && !bytes.Equal(got, w.want[name]) {

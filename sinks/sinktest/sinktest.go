@@ -18,14 +18,18 @@ type Place struct {
 	// does in the background, as SIGKILL would, and returns when nothing of it
 	// moves any more.
 	Open func() (sink pipeline.Sink, kill func())
-	// Visible returns the files that anybody can see, by name.
-	Visible func() map[string][]byte
+	// Visible returns the files that anybody can see, by name, as far as their
+	// names begin with prefix.
+	Visible func(prefix string) map[string][]byte
 	// Leftovers names temporaries, local tails and unfinished uploads.
 	Leftovers func() []string
 	// Put makes a file appear that another wrote.
 	Put func(name string, content []byte)
 	// Chunk is a size around which the sink's behaviour changes: its part.
 	Chunk int
+	// Kills bounds how many passages of one fault point are tried: the first,
+	// the last, and some between. 0 is 5.
+	Kills int
 }
 
 // Run holds a sink to its contract. fresh returns a new, empty place for each
@@ -143,7 +147,7 @@ func wantNoLeftovers(t *testing.T, p Place) {
 
 func wantVisible(t *testing.T, p Place, want map[string][]byte) {
 	t.Helper()
-	got := p.Visible()
+	got := p.Visible("")
 	for name, content := range want {
 		if !bytes.Equal(got[name], content) {
 			t.Errorf("%s: %s, want %s", name, describe(got, name), describe(want, name))
