@@ -15,6 +15,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
 	"github.com/fhirhose/fhirhose/sources/sourcetest"
 )
 
@@ -177,6 +178,24 @@ func TestBucketStagesInState(t *testing.T) {
 	}
 	if err := staged.Discard(); err != nil || len(f.inbox()) != 0 {
 		t.Errorf("after discard: %v, %v", err, f.inbox())
+	}
+}
+
+// I1: a copy has its name only once it is durable, and its marker only once it is
+// verified.
+func TestOrderOfStaging(t *testing.T) {
+	f := newBucketFixture(t, three())
+	source := must[pipeline.Source](t)(f.Open(t.Context(), nil))
+	var steps []string
+	remove := faultpoint.Set(func(point string) error {
+		steps = append(steps, point)
+		return nil
+	})
+	defer remove()
+	must[pipeline.Staged](t)(source.Stage(t.Context(), 0))
+	const copied, marked = "write fsync rename syncdir", "write written fsync rename syncdir"
+	if got, want := strings.Join(steps, " "), "stage mkdir syncdir "+copied+" "+marked+" staged"; got != want {
+		t.Errorf("steps  %s\nwanted %s", got, want)
 	}
 }
 

@@ -72,8 +72,9 @@ func TestTornMarker(t *testing.T) {
 	}
 }
 
-// What is rewritten in place keeps its inode; mtime tells.
-func TestRewrittenInPlace(t *testing.T) {
+// What is rewritten in place keeps its inode; mtime tells. What is replaced is
+// another file under the same name.
+func TestChangedWhileReading(t *testing.T) {
 	folder := newExport("", three()).write(t)
 	source := must[*Source](t)(openExport(t, folder))
 	path := filepath.Join(folder, "data", "c.json.gz")
@@ -81,6 +82,10 @@ func TestRewrittenInPlace(t *testing.T) {
 		"touched":  func() error { return os.Chtimes(path, time.Time{}, time.Unix(1, 0)) },
 		"appended": func() error { return os.WriteFile(path, []byte("something longer than before"), 0o600) },
 		"removed":  func() error { return os.Remove(path) },
+		"replaced": func() error {
+			writeFile(t, path+".new", []byte("bytes of X.json.gz"))
+			return os.Rename(path+".new", path)
+		},
 	} {
 		writeFile(t, path, []byte("bytes of c.json.gz"))
 		staged := must[pipeline.Staged](t)(source.Stage(t.Context(), 0))
@@ -93,6 +98,25 @@ func TestRewrittenInPlace(t *testing.T) {
 			!strings.Contains(err.Error(), "c.json.gz") || pipeline.HintOf(err) == "" {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// The bytes of another file were read, although the verified one is back.
+func TestReplacedAndPutBack(t *testing.T) {
+	folder := newExport("", three()).write(t)
+	source := must[*Source](t)(openExport(t, folder))
+	path := filepath.Join(folder, "data", "c.json.gz")
+	staged := must[pipeline.Staged](t)(source.Stage(t.Context(), 0))
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, path, []byte("bytes of X.json.gz"))
+	r := must[io.ReadCloser](t)(staged.Open())
+	if err := os.Rename(path+".old", path); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); pipeline.KindOf(err) != pipeline.KindFatal {
+		t.Errorf("got %v", err)
 	}
 }
 
