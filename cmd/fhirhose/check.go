@@ -131,6 +131,9 @@ func checkSource(ctx context.Context, job *jobfile.Job, r *survey.Result) export
 	}
 	estimate := survey.Project(sample, objects, source.Spools(), job)
 	r.Sample, r.Estimate = sample, &estimate
+	if types := estimate.MostTypes; types >= job.Layout.MaxFolderFiles {
+		r.Warn("layout.max_folder_files is %d, but a folder gets a file of each of %d types: there will be very many folders", job.Layout.MaxFolderFiles, types)
+	}
 	return source
 }
 

@@ -43,7 +43,8 @@ source:
 sink:
   location: ./out             # or s3://bucket/prefix
 layout:
-  max_folder_files: 15        # small, to show several folders; HealthLake takes 10000
+  max_file_size: 250kB        # small, to show several files and folders; default 512MB
+  max_folder_files: 24        # default 10000
   lanes: 4
 http:
   listen: ""                  # 127.0.0.1:9464 serves /metrics, /healthz and /readyz

@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"fmt"
 	"io"
 	"sync/atomic"
 	"time"
@@ -13,12 +14,13 @@ import (
 	"github.com/fhirhose/fhirhose/metrics"
 )
 
-// Bar draws the job on a terminal. It is also an [io.Writer] for log lines,
-// which then appear above the bar instead of through it.
+// Bar draws the job on a terminal: a bar with rate and time left, and a line of
+// counts below it. It is also an [io.Writer] for log lines, which then appear
+// above the bar instead of through it.
 type Bar struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
-	details   atomic.Pointer[string]
+	texts     atomic.Pointer[texts]
 	pace      Pace
 }
 
@@ -27,33 +29,41 @@ var (
 	_ io.Writer = (*Bar)(nil)
 )
 
+// texts stand around the bar.
+type texts struct{ before, behind, below string }
+
+// barWidth leaves room for the rest on a terminal of 80 columns.
+const barWidth = 20
+
 // IsTerminal tells whether a file descriptor is a terminal.
-func IsTerminal(fd uintptr) bool {
-	return cwriter.IsTerminal(int(fd))
-}
+func IsTerminal(fd uintptr) bool { return cwriter.IsTerminal(int(fd)) }
 
 // NewBar starts to draw on out, which is a terminal.
 func NewBar(out io.Writer) *Bar {
-	b := &Bar{container: mpb.New(mpb.WithOutput(out), mpb.WithWidth(32), mpb.WithAutoRefresh())}
-	b.bar = b.container.AddBar(1,
-		mpb.PrependDecorators(decor.Any(func(s decor.Statistics) string {
-			return human.Percent(s.Current, s.Total) + " "
-		}, decor.WC{W: 6})),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
-			if text := b.details.Load(); text != nil {
-				return *text
-			}
-			return ""
-		})))
+	b := &Bar{container: mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh())}
+	b.texts.Store(&texts{before: "0 %"})
+	b.bar = b.container.AddBar(0, // 0: SetTotal may change it
+		mpb.BarWidth(barWidth),
+		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return b.texts.Load().before }, decor.WC{W: 6})),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.texts.Load().behind })),
+		mpb.BarExtender(mpb.BarFillerFunc(b.drawBelow), false))
 	return b
+}
+
+func (b *Bar) drawBelow(w io.Writer, s decor.Statistics) error {
+	_, err := fmt.Fprintf(w, "%.*s\n", s.AvailableWidth, b.texts.Load().below) // a line that wraps would not be erased
+	return err
 }
 
 // Show implements [View].
 func (b *Bar) Show(at time.Time, s *metrics.Status) {
 	b.pace.Add(at, s)
-	text := "  " + human.Bytes(s.InputBytesDone) + " of " + human.Bytes(s.InputBytes) + details(s, &b.pace)
-	b.details.Store(&text)
-	// The total stays one ahead, so that the bar completes only in Close.
+	b.texts.Store(&texts{
+		before: human.Percent(s.InputBytesDone, max(1, s.InputBytes)),
+		behind: "  " + human.Bytes(s.InputBytesDone) + " of " + human.Bytes(s.InputBytes) + speed(s, &b.pace),
+		below:  "   " + counts(s),
+	})
+	// The total stays one ahead, so that the bar ends only in Close.
 	b.bar.SetTotal(s.InputBytes+1, false)
 	b.bar.SetCurrent(s.InputBytesDone)
 }

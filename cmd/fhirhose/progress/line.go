@@ -33,12 +33,12 @@ func (p *Plain) Show(at time.Time, s *metrics.Status) {
 func (p *Plain) Close() {}
 
 func text(s *metrics.Status, pace *Pace) string {
-	line := fmt.Sprintf("%s  %s of %s", human.Percent(s.InputBytesDone, max(1, s.InputBytes)), human.Bytes(s.InputBytesDone), human.Bytes(s.InputBytes))
-	return line + details(s, pace)
+	return fmt.Sprintf("%s  %s of %s", human.Percent(s.InputBytesDone, max(1, s.InputBytes)),
+		human.Bytes(s.InputBytesDone), human.Bytes(s.InputBytes)) + speed(s, pace) + counts(s)
 }
 
-// details are the parts that a bar cannot draw.
-func details(s *metrics.Status, pace *Pace) string {
+// speed is the rate and the time left, as far as they are known.
+func speed(s *metrics.Status, pace *Pace) string {
 	line := ""
 	if rate := pace.Rate(); rate > 0 {
 		line += fmt.Sprintf("  %s/s", human.Bytes(int64(rate)))
@@ -46,7 +46,12 @@ func details(s *metrics.Status, pace *Pace) string {
 	if left, known := pace.Left(s); known && s.Phase == metrics.PhaseMoving {
 		line += fmt.Sprintf("  %s left", human.Duration(left))
 	}
-	line += fmt.Sprintf("  %s", human.Plural(s.Read(), "record"))
+	return line
+}
+
+// counts are the records, and what an operator may have to look at.
+func counts(s *metrics.Status) string {
+	line := "  " + human.Plural(s.Read(), "record")
 	if n := s.Quarantined(); n > 0 {
 		line += fmt.Sprintf("  %s quarantined", human.Count(n))
 	}

@@ -27,7 +27,8 @@ const (
 type Estimate struct {
 	OutputBytes int64          `json:"output_bytes"`
 	Files       int64          `json:"files"`
-	Folders     map[string]int `json:"folders"` // by version: "v1", "Binary-v1"
+	Folders     map[string]int `json:"folders"`              // by version: "v1", "Binary-v1"
+	MostTypes   int            `json:"types_in_one_version"` // at most
 	ImportJobs  int            `json:"import_jobs"`
 	ImportHours float64        `json:"import_hours"`
 	LedgerBytes int64          `json:"ledger_bytes"`
@@ -41,6 +42,7 @@ func Project(s *Sample, objects []pipeline.Object, spools bool, job *jobfile.Job
 	records, compressed := Totals(objects)
 	e.LedgerBytes = records * ledgerEntry
 	perVersion := map[string]*size{} // bytes, and files in place of records
+	types := map[string]int{}
 	scale := 0.0
 	if s.Records > 0 {
 		scale = float64(records) / float64(s.Records)
@@ -56,6 +58,8 @@ func Project(s *Sample, objects []pipeline.Object, spools bool, job *jobfile.Job
 		}
 		perVersion[name].bytes += bytes
 		perVersion[name].records += files
+		types[name]++
+		e.MostTypes = max(e.MostTypes, types[name])
 	}
 	for version, v := range perVersion {
 		folders := max(ceil(v.bytes, job.Layout.MaxFolderSize), ceil(v.records, int64(job.Layout.MaxFolderFiles)))
