@@ -146,10 +146,17 @@ const keptArena = 1 << 20
 
 // written is called by each writer that is done with a batch's arena.
 func (m *Mover) written(b *batch) {
-	if b.writers.Add(-1) == 0 && b.heavy {
-		b.arena = nil
-		m.heavy.release()
+	if b.writers.Add(-1) > 0 || !b.heavy {
+		return
 	}
+	b.arena = nil // and whatever else points into it
+	for i := range b.extents {
+		b.extents[i].data = nil
+	}
+	for _, work := range b.work {
+		clear(work)
+	}
+	m.heavy.release()
 }
 
 // release is called by each reader that is done with a batch.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -135,11 +136,38 @@ func (w *worker) convert(b *batch, object int) {
 			return
 		}
 	}
-	w.group(b)
-	in.Shrink()
-	if cap(w.out) > workerBytes {
-		w.out = nil
+	if b.heavy {
+		w.handOver(b)
+		return
 	}
+	w.group(b)
+}
+
+// handOver makes w.out the arena of a heavy batch, each line an extent of its
+// own: there is no room for a second copy (I7).
+func (w *worker) handOver(b *batch) {
+	bySlot := slices.Clone(b.extents)
+	b.extents, b.lengths = b.extents[:0], grow(b.lengths, len(w.lines))
+	row := 0
+	for i, l := range w.lines {
+		slot := bySlot[l.extent].slot
+		b.lengths[i] = l.end - l.start
+		b.extents = append(b.extents, extent{
+			slot: slot, lines: 1, data: w.out[l.start:l.end], lengths: b.lengths[i : i+1],
+		})
+		if slot == w.m.catalog.quarantine {
+			continue
+		}
+		for b.places[row] < 0 { // rows of records that were not written
+			row++
+		}
+		b.places[row] = int32(i)
+		row++
+	}
+	b.arena, w.out = w.out, nil
+	w.in.Shrink()
+	w.record = convert.Record{}
+	w.converter.Shrink()
 }
 
 // one converts one record of ordinary length.

@@ -10,7 +10,7 @@ const (
 	// one batch to the next.
 	readBytes = 64 << 10
 	// normalBytes is the largest buffer of a batch that is not big.
-	normalBytes = 1 << 20
+	normalBytes = 512 << 10
 	// bigBytes is the first step beyond; the second holds the longest record.
 	bigBytes = 4 << 20
 	// keptLines is the longest line list that a batch keeps for reuse.

@@ -10,7 +10,7 @@
 //   - [Reader.Skip] to the end of a batch, then [Reader.Next], gives the batches
 //     that reading through would have given (I2).
 //   - Memory is bounded whatever the input (I7): a batch buffer holds at most
-//     1 MiB unless the caller says that it may be big, then about 16.5 MiB. A
+//     512 KiB unless the caller says that it may be big, then about 16.5 MiB. A
 //     line longer than [pipeline.MaxRecordBytes] is discarded as a stream.
 //   - Every line counts, also an empty one, so that records read can be compared
 //     with the manifest (I4). Only the final LF makes no further line.

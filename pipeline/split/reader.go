@@ -11,7 +11,7 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
-// ErrBig says that the batch needs a buffer of more than 1 MiB. Nothing is lost:
+// ErrBig says that the batch needs a buffer of more than 512 KiB. Nothing is lost:
 // what was inflated sits in the Batch and in the Reader, and Next goes on with
 // the same Batch when big is allowed.
 var ErrBig = errors.New("batch needs a big buffer")
@@ -86,7 +86,7 @@ func (r *Reader) Skip(to Position) error {
 
 // Next fills b with the next batch and returns io.EOF where there is none.
 //
-// With big false it returns [ErrBig] rather than let b.Data grow past 1 MiB; the
+// With big false it returns [ErrBig] rather than let b.Data grow past 512 KiB; the
 // next call must bring the same b and big true. The caller lets one lane at a
 // time do so, and calls b.Shrink when it is done with the batch.
 //
