@@ -255,5 +255,5 @@ func (s *Store) update(change func(*bbolt.Tx) error) error {
 func (s *Store) Close() error { return s.db.Close() }
 
 func (s *Store) failed(op string, err error) error {
-	return durable.Failure(op, s.path, "the state directory", err)
+	return durable.Failure(op, s.path, err)
 }

@@ -180,5 +180,5 @@ func isID(text []byte) bool {
 }
 
 func isAlphanumeric(b byte) bool {
-	return b-'0' <= 9 || b|0x20 >= 'a' && b|0x20 <= 'z'
+	return b-'0' <= 9 || b|0x20-'a' <= 'z'-'a'
 }

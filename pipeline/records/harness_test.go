@@ -71,7 +71,7 @@ func smallExport(t testing.TB) string {
 // run runs the job once in this process, like cmd/fhirhose does.
 func (j jobDirs) run(ctx context.Context, o records.Options, stop <-chan struct{}) (*records.Mover, error) {
 	if err := durable.MkdirAll(j.state); err != nil {
-		return nil, durable.Failure("make state", j.state, "the state directory", err)
+		return nil, durable.Failure("make state", j.state, err)
 	}
 	var source pipeline.Source
 	source, err := dynamoexport.Open(ctx, dynamoexport.Options{Location: j.export, StateDir: j.state})

@@ -242,5 +242,5 @@ func (m *Mover) runSegments(ctx context.Context) error {
 
 // stateError is a failed I/O in `state`.
 func stateError(op, path string, err error) error {
-	return durable.Failure(op, path, "the state directory", err)
+	return durable.Failure(op, path, err)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/sinks/tree"
 )
 
@@ -59,7 +60,7 @@ var _ pipeline.Sink = (*Sink)(nil)
 func Open(ctx context.Context, o Options) (*Sink, error) {
 	tails, err := filepath.Abs(o.Tails)
 	if err != nil {
-		return nil, tree.Failure("open sink", o.Tails, err)
+		return nil, durable.Failure("open sink", o.Tails, err)
 	}
 	if o.PartSize == 0 {
 		o.PartSize = defaultPart
@@ -131,7 +132,7 @@ func (s *Sink) Resume(name string, size int64, state json.RawMessage) pipeline.F
 // Settle implements [pipeline.Sink]. The names in a bucket are durable as they
 // appear; here tails go that no checkpoint can need any more.
 func (s *Sink) Settle(context.Context) error {
-	return tree.Failure("remove tails in", s.tails, s.trash.empty())
+	return durable.Failure("remove tails in", s.tails, s.trash.empty())
 }
 
 // Free implements [pipeline.Sink]: a bucket has no bound.
@@ -150,7 +151,7 @@ func (s *Sink) Remove(ctx context.Context, name string) error {
 		err = removeAll(tails)
 	}
 	s.names.Prune(filepath.Dir(s.tail(name, "*")))
-	return tree.Failure("remove tails of", name, err)
+	return durable.Failure("remove tails of", name, err)
 }
 
 // Reader implements [pipeline.Sink].

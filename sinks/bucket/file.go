@@ -102,7 +102,7 @@ func unreadable(name string) error {
 // Append implements [pipeline.File]. It blocks while all transfers are busy.
 func (f *file) Append(ctx context.Context, p []byte) error {
 	if err := f.append(ctx, p); err != nil {
-		return tree.Failure("append to", f.name, err)
+		return durable.Failure("append to", f.name, err)
 	}
 	return nil
 }
@@ -166,7 +166,7 @@ func (f *file) Mark() func(context.Context) (json.RawMessage, error) {
 	f.kept = nil
 	return func(ctx context.Context) (json.RawMessage, error) {
 		state, err := m.durable(ctx)
-		return state, tree.Failure("make durable", f.name, err)
+		return state, durable.Failure("make durable", f.name, err)
 	}
 }
 

@@ -12,14 +12,14 @@ import (
 
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
-	"github.com/fhirhose/fhirhose/sinks/tree"
 )
 
 // Seal implements [pipeline.File].
 func (f *file) Seal(ctx context.Context, sum [32]byte) error {
 	if err := f.seal(ctx, sum); err != nil {
-		return tree.Failure("seal", f.name, err)
+		return durable.Failure("seal", f.name, err)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/fhirhose/fhirhose/objectstore"
-	"github.com/fhirhose/fhirhose/sinks/tree"
+	"github.com/fhirhose/fhirhose/pipeline/durable"
 )
 
 // Sweep implements [pipeline.Sink]: it removes tails that the checkpoint does
@@ -32,7 +32,7 @@ func (s *Sink) Sweep(ctx context.Context, open map[string]json.RawMessage) error
 		uploads[known.Upload] = true
 	}
 	if err := s.sweepTails(ctx, tails); err != nil {
-		return tree.Failure("sweep", s.tails, err)
+		return durable.Failure("sweep", s.tails, err)
 	}
 	claim, err := s.store.Head(ctx, s.key(claimName))
 	if errors.Is(err, objectstore.ErrNotFound) {

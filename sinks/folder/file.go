@@ -38,11 +38,11 @@ var _ pipeline.File = (*file)(nil)
 // Append implements [pipeline.File].
 func (f *file) Append(_ context.Context, p []byte) error {
 	if err := f.prepare(); err != nil {
-		return tree.Failure("append to", f.name, err)
+		return durable.Failure("append to", f.name, err)
 	}
 	if !f.complete && len(p) > 0 {
 		if err := durable.WriteAt(f.partial, f.size, p); err != nil {
-			return tree.Failure("append to", f.name, err)
+			return durable.Failure("append to", f.name, err)
 		}
 		if f.size == 0 {
 			f.dir.Touch()
@@ -111,11 +111,11 @@ func (f *file) Mark() func(context.Context) (json.RawMessage, error) {
 			return nil, nil // nothing was added to what the checkpoint knows
 		}
 		if err := f.sync(complete); err != nil {
-			return nil, tree.Failure("sync", f.name, err)
+			return nil, durable.Failure("sync", f.name, err)
 		}
 		// The bytes need a durable name too, or a power cut loses both.
 		if err := dir.Settle(); err != nil {
-			return nil, tree.Failure("sync directory of", f.name, err)
+			return nil, durable.Failure("sync directory of", f.name, err)
 		}
 		return nil, nil
 	}
@@ -133,7 +133,7 @@ func (f *file) sync(complete bool) error {
 // Seal implements [pipeline.File]. The new name is durable after Settle.
 func (f *file) Seal(ctx context.Context, sum [32]byte) error {
 	if err := f.prepare(); err != nil {
-		return tree.Failure("seal", f.name, err)
+		return durable.Failure("seal", f.name, err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -142,15 +142,15 @@ func (f *file) Seal(ctx context.Context, sum [32]byte) error {
 		err := f.rename()
 		taken = errors.Is(err, fs.ErrExist)
 		if err != nil && !taken {
-			return tree.Failure("seal", f.name, err)
+			return durable.Failure("seal", f.name, err)
 		}
 	}
 	if taken {
 		if err := f.compare(ctx, sum); err != nil {
-			return tree.Failure("seal", f.name, err)
+			return durable.Failure("seal", f.name, err)
 		}
 		if err := os.Remove(f.partial); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return tree.Failure("seal", f.name, err)
+			return durable.Failure("seal", f.name, err)
 		}
 	}
 	f.dir.Touch()

@@ -38,13 +38,13 @@ var _ pipeline.Sink = (*Sink)(nil)
 func Open(o Options) (*Sink, error) {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
-		return nil, tree.Failure("open sink", o.Dir, err)
+		return nil, durable.Failure("open sink", o.Dir, err)
 	}
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return nil, tree.Failure("open sink", dir, err)
+		return nil, durable.Failure("open sink", dir, err)
 	case !info.IsDir():
 		return nil, &pipeline.Error{
 			Op: "open sink", Object: dir, Kind: pipeline.KindConfig,
@@ -57,11 +57,11 @@ func Open(o Options) (*Sink, error) {
 // Claim implements [pipeline.Sink].
 func (s *Sink) Claim(_ context.Context, claim []byte) error {
 	if err := s.claim(claim); err != nil {
-		return tree.Failure("claim", claimName, err)
+		return durable.Failure("claim", claimName, err)
 	}
 	existing, err := os.ReadFile(s.path(claimName))
 	if err != nil {
-		return tree.Failure("read claim", claimName, err)
+		return durable.Failure("read claim", claimName, err)
 	}
 	if !bytes.Equal(existing, claim) {
 		return &pipeline.Error{
@@ -112,12 +112,12 @@ func (s *Sink) Resume(name string, size int64, _ json.RawMessage) pipeline.File 
 func (s *Sink) Reader(_ context.Context, name string) (pipeline.FileReader, error) {
 	opened, err := os.Open(s.path(name))
 	if err != nil {
-		return nil, tree.Failure("open", name, err)
+		return nil, durable.Failure("open", name, err)
 	}
 	info, err := opened.Stat()
 	if err != nil {
 		_ = opened.Close()
-		return nil, tree.Failure("open", name, err)
+		return nil, durable.Failure("open", name, err)
 	}
 	return &reader{File: opened, size: info.Size()}, nil
 }
@@ -135,7 +135,7 @@ func (s *Sink) Remove(_ context.Context, name string) error {
 	final := s.path(name)
 	for _, p := range []string{final, partialPath(final)} {
 		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return tree.Failure("remove", name, err)
+			return durable.Failure("remove", name, err)
 		}
 	}
 	s.names.Prune(filepath.Dir(final))
@@ -145,7 +145,7 @@ func (s *Sink) Remove(_ context.Context, name string) error {
 // Settle implements [pipeline.Sink].
 func (s *Sink) Settle(ctx context.Context) error {
 	if err := s.names.Settle(ctx); err != nil {
-		return tree.Failure("sync directories of", s.dir, err)
+		return durable.Failure("sync directories of", s.dir, err)
 	}
 	return nil
 }

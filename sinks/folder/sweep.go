@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/fhirhose/fhirhose/sinks/tree"
+	"github.com/fhirhose/fhirhose/pipeline/durable"
 )
 
 // Sweep implements [pipeline.Sink]: it removes the temporaries under the job's
@@ -31,5 +31,5 @@ func (s *Sink) Sweep(ctx context.Context, open map[string]json.RawMessage) error
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // a job killed before its first file
 	}
-	return tree.Failure("sweep", s.dir, err)
+	return durable.Failure("sweep", s.dir, err)
 }

@@ -20,7 +20,7 @@ func fault(op, object string, err error) error {
 	if _, known := errors.AsType[*pipeline.Error](err); !known && errors.Is(err, fs.ErrNotExist) {
 		return &pipeline.Error{Op: op, Object: object, Kind: pipeline.KindFatal, Err: err, Hint: hintRestore}
 	}
-	return durable.Failure(op, object, "the export or the state directory", err)
+	return durable.Failure(op, object, err)
 }
 
 // changed says that an object is not what it was when it was verified.

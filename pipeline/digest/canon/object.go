@@ -45,31 +45,26 @@ func (t *Tape) Name(i, o, k int) (int, int, int) {
 			return i + n, o + n, k + n
 		}
 	}
-	return t.longName(i, o, k)
+	return t.longName(i, o, k, x)
 }
 
-// longName reads a name of eight bytes or more, or one with unusual characters.
-func (t *Tape) longName(i, o, k int) (int, int, int) {
-	i, o, end := t.String(i, o, k)
-	if i < 0 {
-		return i, o, end
-	}
+// longName reads a name of eight bytes or more, or one with unusual characters;
+// x are its first bytes.
+func (t *Tape) longName(i, o, k int, x uint64) (int, int, int) {
 	m := member{start: uint32(k - 1)}
-	x := t.textWord(k)
-	if end-k > 8 && !hasSlash(x) {
+	if special(x) == 0 {
+		store8(at(t.raw, o), 0, x)
+		store8(at(t.text, k), 0, x)
 		m.prefix = bits.ReverseBytes64(x)
+		i, o, k = t.String(i+8, o+8, k+8)
 	} else {
-		m.prefix = prefixOf(t.text[k : end-1])
+		from := k
+		if i, o, k = t.String(i, o, k); i >= 0 {
+			m.prefix = prefixOf(t.text[from : k-1])
+		}
 	}
 	t.members = append(t.members, m)
-	return i, o, end
-}
-
-func (t *Tape) textWord(k int) uint64 { return load8(at(t.text, k), 0) }
-
-func hasSlash(x uint64) bool {
-	x ^= '\\' * ones
-	return (x-ones)&^x&highs != 0
+	return i, o, k
 }
 
 // Omit leaves the newest member of the innermost open object out of Content. It

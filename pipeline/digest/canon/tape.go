@@ -9,7 +9,7 @@ import (
 // slack is how far behind the end of a buffer a word may be read or written.
 // The source text ends with as many NUL bytes, which no token contains, so no
 // scan runs beyond them.
-const slack = 16
+const slack = 32
 
 // minText is the least canonical text that there is room for.
 const minText = 4 << 10
