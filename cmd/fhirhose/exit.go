@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -63,8 +62,8 @@ func exitCode(err error, s *stopping) int {
 	if e, ok := errors.AsType[ended](err); ok {
 		return e.code
 	}
-	if signal := s.signal(); signal != nil && errors.Is(err, context.Canceled) {
-		return signalCode(signal)
+	if s.stopped(err) {
+		return signalCode(s.signal())
 	}
 	return kindCode(pipeline.KindOf(err))
 }

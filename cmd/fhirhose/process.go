@@ -37,7 +37,11 @@ func run(ctx context.Context, p process) int {
 	root.SetErr(p.stderr)
 	err := root.ExecuteContext(ctx)
 	code := exitCode(err, stopping)
-	if err != nil && !isQuiet(err) {
+	switch {
+	case err == nil, isQuiet(err):
+	case stopping.stopped(err):
+		_, _ = fmt.Fprintln(p.stderr, "stopped by a signal")
+	default:
 		explain(p.stderr, err)
 	}
 	return code

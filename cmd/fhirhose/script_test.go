@@ -46,7 +46,7 @@ func TestScripts(t *testing.T) {
 			"export": export,
 			"damage": damage,
 			"same":   same,
-			"tree":   tree,
+			"tree":   treeOf,
 		},
 	})
 }
@@ -106,8 +106,8 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(found[0], data, 0o600))
 }
 
-// tree DIR FILE: write names, sizes, modes and modification times below DIR.
-func tree(ts *testscript.TestScript, _ bool, args []string) {
+// treeOf is the command tree DIR FILE: write names, sizes, modes and modification times below DIR.
+func treeOf(ts *testscript.TestScript, _ bool, args []string) {
 	var b strings.Builder
 	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(path string, entry os.DirEntry, err error) error {
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync/atomic"
 )
@@ -44,6 +45,12 @@ func (s *stopping) signal() os.Signal {
 		return *first
 	}
 	return nil
+}
+
+// stopped tells whether err is what a signal made of the work, and no more.
+func (s *stopping) stopped(err error) bool {
+	_, explained := errors.AsType[ended](err)
+	return s.signal() != nil && errors.Is(err, context.Canceled) && !explained
 }
 
 // atOnce returns a context that already the first signal cancels, for verbs
