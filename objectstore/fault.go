@@ -99,7 +99,7 @@ func (f finding) words() (string, error) {
 		return "the connection stalled", nil
 	case f.network:
 		return "the connection failed", nil
-	case f.status >= 500:
+	case f.isServerFailure():
 		return "the server failed", nil
 	case f.status >= 400:
 		return "the server refused the request", nil
@@ -134,7 +134,7 @@ func (f finding) verdict() (pipeline.Kind, string) {
 		return pipeline.KindConfig, "set region to that of the bucket"
 	case f.isKMS():
 		return pipeline.KindConfig, "check that the KMS key exists, is enabled, and is in the bucket's region"
-	case f.isThrottle(), f.isChecksum(), f.timeout, f.network, f.status >= 500:
+	case f.isThrottle(), f.isChecksum(), f.timeout, f.network, f.isServerFailure():
 		return pipeline.KindRetryLater, hintLater
 	case f.code == "NoSuchUpload":
 		return pipeline.KindFatal, "a lifecycle rule or a person has removed it; start again with move --restart"

@@ -110,8 +110,11 @@ func (f finding) isRegion() bool {
 func (f finding) isKMS() bool { return strings.HasPrefix(f.code, "KMS.") }
 
 func (f finding) isDenied() bool {
-	return (f.status == 401 || f.status == 403) && !f.isKMS()
+	return (f.status == 401 || f.status == 403) && !f.isKMS() && f.code != "InvalidObjectState"
 }
+
+// isServerFailure leaves out what the server cannot do at all.
+func (f finding) isServerFailure() bool { return f.status >= 500 && f.status != 501 }
 
 func (f finding) isThrottle() bool {
 	_, known := retry.DefaultThrottleErrorCodes[f.code]
