@@ -3,16 +3,19 @@ package s3test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/fhirhose/fhirhose/objectstore/objecttest"
 )
@@ -44,7 +47,7 @@ func Start(t testing.TB) *Server {
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	})
 	proxy := httptest.NewServer(faults)
-	idle := &http.Client{Transport: &http.Transport{}}
+	idle := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 20}}
 	t.Cleanup(func() {
 		proxy.CloseClientConnections()
 		proxy.Close()
@@ -95,21 +98,35 @@ type Object struct {
 // Objects returns everything under a prefix, by key, past the proxy.
 func (s *Server) Objects(t testing.TB, bucket, prefix string) map[string]Object {
 	t.Helper()
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(8)
 	found := map[string]Object{}
 	pages := s3.NewListObjectsV2Paginator(s.Client, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(context.Background())
 		check(t, err)
 		for _, o := range page.Contents {
-			out, err := s.Client.GetObject(context.Background(), &s3.GetObjectInput{Bucket: &bucket, Key: o.Key})
-			check(t, err)
-			content, err := io.ReadAll(out.Body)
-			check(t, err)
-			check(t, out.Body.Close())
-			found[*o.Key] = Object{Content: content, ETag: aws.ToString(o.ETag)}
+			group.Go(func() error {
+				content, err := s.get(bucket, *o.Key)
+				mu.Lock()
+				defer mu.Unlock()
+				found[*o.Key] = Object{Content: content, ETag: aws.ToString(o.ETag)}
+				return err
+			})
 		}
 	}
+	check(t, group.Wait())
 	return found
+}
+
+func (s *Server) get(bucket, key string) ([]byte, error) {
+	out, err := s.Client.GetObject(context.Background(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(out.Body)
+	return content, errors.Join(err, out.Body.Close())
 }
 
 // Uploads returns the keys of unfinished uploads, past the proxy.

@@ -70,6 +70,7 @@ func (r *rig) place() sinktest.Place {
 		Leftovers: r.leftovers,
 		Put:       func(name string, content []byte) { r.memory.Put(prefix+"/"+name, content) },
 		Chunk:     partSize,
+		Kills:     3,
 	}
 }
 

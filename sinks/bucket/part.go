@@ -79,17 +79,16 @@ func (f *file) wait(ctx context.Context, parts []*part) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if p.err == nil {
+		switch {
+		case p.err == nil, f.complete.Load():
 			continue
-		}
-		if !errors.Is(p.err, objectstore.ErrNoUpload) {
+		case !errors.Is(p.err, objectstore.ErrNoUpload):
 			return p.err
 		}
 		if _, err := f.sink.store.Head(ctx, f.key); err != nil {
 			return p.err
 		}
 		f.complete.Store(true)
-		return nil
 	}
 	return nil
 }

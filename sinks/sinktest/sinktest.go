@@ -62,12 +62,12 @@ func Run(t *testing.T, fresh func(t *testing.T) Place) {
 
 const fileName = "v1-0/Patient-v1-00000.ndjson"
 
-// content returns n bytes that differ by seed.
+// content returns n letters that differ by seed.
 func content(seed uint64, n int) []byte {
-	source := rand.New(rand.NewPCG(seed, 7))
 	p := make([]byte, n)
-	for i := range p {
-		p[i] = byte('a' + source.IntN(26))
+	_, _ = rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)}).Read(p)
+	for i, b := range p {
+		p[i] = 'a' + b%16
 	}
 	return p
 }
