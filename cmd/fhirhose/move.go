@@ -69,9 +69,7 @@ authorised, 130/143 stopped by a signal.`,
 // move owns everything that lives as long as one run of a job: lock, server,
 // view, and in the end the last status.
 func (c *common) move(ctx context.Context, job *jobfile.Job, f moveFlags) (err error) {
-	view, every, logs := c.newView()
-	closeView := func() { view.Close(); logs.switchTo(c.stderr) }
-	defer closeView()
+	logs := &switchWriter{to: c.stderr}
 	log, err := c.logger(logs)
 	if err != nil {
 		return err
@@ -108,9 +106,11 @@ func (c *common) move(ctx context.Context, job *jobfile.Job, f moveFlags) (err e
 	defer func() { err = errors.Join(err, opened.close()) }()
 	seen.mover.Store(&opened.mover)
 
-	r := running{common: c, log: log, seen: seen, server: server, view: view, every: every, registry: registry, textfile: f.textfile}
+	r := running{common: c, log: log, seen: seen, server: server, registry: registry, textfile: f.textfile}
+	r.view, r.every = c.newView(logs)
 	end := r.run(ctx, opened.mover)
-	closeView()
+	r.view.Close()
+	logs.switchTo(c.stderr)
 	return r.conclude(end)
 }
 

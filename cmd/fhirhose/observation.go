@@ -101,6 +101,9 @@ func (o *observation) status() metrics.Status {
 	if o.lastStaged.After(s.LastProgress) {
 		s.LastProgress = o.lastStaged
 	}
+	if s.Phase == metrics.PhaseDone {
+		s.Exit = finishedCode(&s)
+	}
 	if o.end != nil {
 		o.end.describe(&s)
 	}

@@ -16,21 +16,20 @@ const (
 	lineEvery = 10 * time.Second
 )
 
-// newView returns how progress is shown, how often, and where log lines go
-// meanwhile: above the bar if they share its terminal.
-func (c *common) newView() (progress.View, time.Duration, *switchWriter) {
-	logs := &switchWriter{to: c.stderr}
+// newView returns how progress is shown and how often. Log lines go above the
+// bar if they share its terminal.
+func (c *common) newView(logs *switchWriter) (progress.View, time.Duration) {
 	switch {
 	case c.json:
-		return &progress.Lines{Out: c.stdout}, lineEvery, logs
+		return &progress.Lines{Out: c.stdout}, lineEvery
 	case isTerminal(c.stdout):
 		bar := progress.NewBar(c.stdout)
 		if isTerminal(c.stderr) {
-			logs.to = bar
+			logs.switchTo(bar)
 		}
-		return bar, barEvery, logs
+		return bar, barEvery
 	default:
-		return &progress.Plain{Out: c.stdout}, lineEvery, logs
+		return &progress.Plain{Out: c.stdout}, lineEvery
 	}
 }
 

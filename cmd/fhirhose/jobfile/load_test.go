@@ -277,7 +277,7 @@ func TestPlainTextOfScalars(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if job.Source.Tenant != "007" || !job.Source.Since.Equal(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) || strings.Join(job.Source.Types, " ") != "Patient Basic" {
+	if job.Source.Tenant != "007" || !job.Source.Since.Equal(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) || strings.Join(job.Source.Types, " ") != "Basic Patient" {
 		t.Errorf("got %+v", job.Source)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +36,7 @@ func Settings() []Setting {
 			set: setState,
 		},
 
-		{Key: "source.dynamodb_export.location", Help: "s3://bucket/prefix/AWSDynamoDB/<export id>, or a directory with its manifest-summary.json", set: location(func(j *Job) *Location { return &j.Source.Export })},
+		{Key: "source.dynamodb_export.location", Help: "the export: s3://bucket/prefix/AWSDynamoDB/ID, or a directory; the folder that holds manifest-summary.json", set: location(func(j *Job) *Location { return &j.Source.Export })},
 		{Key: "source.binaries", Help: "bucket of Binary data; not yet available", set: text(func(j *Job) *string { return &j.Source.Binaries }, nil)},
 		{Key: "source.region", Help: "AWS region of the source bucket; empty: the AWS default", set: text(func(j *Job) *string { return &j.Source.Region }, nil)},
 		{Key: "source.tenant", Help: "tenant to move from a multi-tenant table; empty: a single-tenant table", set: text(func(j *Job) *string { return &j.Source.Tenant }, tenantID)},
@@ -163,6 +164,8 @@ func setTypes(j *Job, value, _ string) error {
 		}
 		j.Source.Types = append(j.Source.Types, name)
 	}
+	slices.Sort(j.Source.Types) // their order means nothing, and must not make another job
+	j.Source.Types = slices.Compact(j.Source.Types)
 	return nil
 }
 

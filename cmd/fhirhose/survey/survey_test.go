@@ -151,13 +151,19 @@ func TestJudge(t *testing.T) {
 		"fine":         {Result{StateFree: 1 << 40, SinkFree: -1, Sample: &Sample{Records: 1, Written: 1}, Estimate: &Estimate{}}, "", nil},
 		"nothing read": {Result{}, "", nil},
 		"tenants":      {Result{Sample: &Sample{Records: 3, MultiTenant: 2, Written: 1}}, "2 of 3 sampled records belong to a tenant", nil},
-		"wrong tenant": {Result{Sample: &Sample{Records: 3, Filtered: map[string]int64{"other-tenant": 3}}}, "",
-			[]string{"none of 3 sampled records belongs to source.tenant", "no sampled record would be written"}},
+		"wrong tenant": {
+			Result{Sample: &Sample{Records: 3, Filtered: map[string]int64{"other-tenant": 3}}},
+			"",
+			[]string{"none of 3 sampled records belongs to source.tenant", "no sampled record would be written"},
+		},
 		"binaries": {Result{Sample: &Sample{Records: 3, Written: 3, Types: map[string]int64{"Binary": 2}}}, "", []string{"without data"}},
 		"bad":      {Result{Sample: &Sample{Records: 200, Written: 199, Quarantined: map[string]int64{"bad-id": 1}}}, "", []string{"about 0.5 % of the records"}},
 		"long":     {Result{StateFree: -1, SinkFree: -1, Estimate: &Estimate{ImportHours: 201, ImportJobs: 804}}, "", []string{"about 201 hours: 804 folders"}},
-		"full": {Result{StateFree: 1, SinkFree: 99, Estimate: &Estimate{StateBytes: 2, OutputBytes: 50, LedgerBytes: 50}}, "",
-			[]string{"state has 1 B free and may need 2 B", "the sink has 99 B free and may need 100 B"}},
+		"full": {
+			Result{StateFree: 1, SinkFree: 99, Estimate: &Estimate{StateBytes: 2, OutputBytes: 50, LedgerBytes: 50}},
+			"",
+			[]string{"state has 1 B free and may need 2 B", "the sink has 99 B free and may need 100 B"},
+		},
 	} {
 		r := c.result
 		r.Judge()

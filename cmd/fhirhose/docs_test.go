@@ -1,0 +1,107 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/report"
+	"github.com/fhirhose/fhirhose/pipeline"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/job-file.md")
+
+// TestJobFileDocument keeps docs/job-file.md what the code says.
+func TestJobFileDocument(t *testing.T) {
+	const path = "../../docs/job-file.md"
+	want := jobFileDocument()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not what the code says; run: go test ./cmd/fhirhose -run JobFileDocument -update", path)
+	}
+}
+
+func jobFileDocument() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { _, _ = fmt.Fprintf(&b, format+"\n", args...) }
+	b.WriteString(`# The job file
+
+One YAML file describes one job; ` + "`-c FILE`" + ` names it, the default is ` + "`fhirhose.yaml`" + `. An unknown key
+is an error with its line, its column and the nearest known key. Relative paths are relative to the
+file. Sizes take decimal and binary units: ` + "`512MB`" + ` is 512,000,000 bytes, ` + "`512MiB`" + ` 536,870,912.
+
+Each key is also a flag and an environment variable. A value counts in this order:
+
+1. flag: ` + "`--sink.location=out`" + `
+2. environment: ` + "`FHIRHOSE_SINK_LOCATION=out`" + `; an empty variable is as good as none
+3. the same variables in a file ` + "`.env`" + ` beside the job file
+4. the job file
+5. the variables of the FHIR Works migration tool, in the environment or ` + "`.env`" + `: ` + "`EXPORT_BUCKET_URI`" + `
+   (it may end in ` + "`/<tenant>`" + `) or ` + "`EXPORT_BUCKET_NAME`" + ` for sink.location, ` + "`API_AWS_REGION`" + ` for both
+   regions, ` + "`MIGRATION_TENANT_ID`" + ` for source.tenant
+6. the default
+
+AWS credentials and endpoints come from the AWS SDK's own places, and from ` + "`.env`" + ` where it has
+variables that begin with ` + "`AWS_`" + `; never from a flag or the job file.
+
+## Keys
+
+| key | default | meaning |
+|---|---|---|
+`)
+	for _, s := range jobfile.Settings() {
+		line("| `%s` | %s | %s |", s.Key, code(s.Default), s.Help)
+	}
+	b.WriteString(`
+What stands under ` + "`layout`" + ` and ` + "`source`" + ` shapes the output: it is fixed at the job's first start. What
+stands under ` + "`limits`" + ` never changes a byte of it.
+
+## Reasons
+
+Why a record was not written. A filtered record was left out because the job says so; a quarantined
+one could not be moved, and lies in ` + "`_fhirhose/quarantine-*.ndjson`" + ` beside the output.
+
+| reason | becomes | meaning |
+|---|---|---|
+`)
+	for _, reason := range pipeline.Reasons() {
+		line("| `%s` | %s | %s |", reason, reason.Outcome(), report.Meaning(reason.String()))
+	}
+	b.WriteString("\n## Exit codes\n\n| code | meaning |\n|---|---|\n")
+	for _, row := range exitMeanings {
+		line("| %s | %s |", row[0], row[1])
+	}
+	return b.String()
+}
+
+func code(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "`" + text + "`"
+}
+
+var exitMeanings = [][2]string{
+	{"0", "done"},
+	{"1", "other"},
+	{"2", "usage or settings"},
+	{"3", "done, with quarantine: migration_output.json is written"},
+	{"4", "the records do not add up, or verification found a difference"},
+	{"5", "try again later: network, throttling, disk full"},
+	{"7", "fatal: do not retry before a repair"},
+	{"10", "the checkpoint is unreadable or belongs to another job"},
+	{"11", "state or sink is in use by another process or run"},
+	{"12", "not authorised"},
+	{"130, 143", "stopped by SIGINT or SIGTERM"},
+}
