@@ -56,6 +56,25 @@ func TestCallsOfNormalWork(t *testing.T) {
 	}
 }
 
+// After a lost answer the checksum decides: nothing is read back.
+func TestCallsAfterALostAnswer(t *testing.T) {
+	for call, size := range map[string]int{"PUT": 10, "COMPLETE": 2 * partSize} {
+		r := newRig(t)
+		sink, kill := r.open()
+		calls := map[string]int{}
+		lose := objecttest.Once(objecttest.Lost, func(q *http.Request) bool { return objecttest.Call(q) == call })
+		r.faults.Decide(func(q *http.Request) objecttest.Fault {
+			calls[objecttest.Call(q)]++
+			return lose(q)
+		})
+		check(t, writeFile(t, sink, fileName, lines(size)))
+		kill()
+		if calls[call] != 2 || calls["HEAD"] != 1 || calls["GET"] != 0 {
+			t.Errorf("%s: got %v", call, calls)
+		}
+	}
+}
+
 // I3: ETags depend on the content alone, not on how it came.
 func TestETagsAreDeterministic(t *testing.T) {
 	whole := lines(5*partSize + 100)

@@ -111,18 +111,21 @@ func TestOneSyncForManyNames(t *testing.T) {
 	}
 }
 
-// A name that appears after its directory was synced needs another sync.
-func TestNewNamesAreSyncedToo(t *testing.T) {
+// A sealed file's name is durable after Settle.
+func TestSettleSyncsSealedNames(t *testing.T) {
 	sink := open(t, filepath.Join(t.TempDir(), "job"))
 	for _, name := range []string{"v1-0/a.ndjson", "v1-0/b.ndjson"} {
 		f := sink.Create(name)
 		check(t, f.Append(t.Context(), []byte("x")))
+		_, err := f.Mark()(t.Context())
+		check(t, err)
+		check(t, f.Seal(t.Context(), sha256.Sum256([]byte("x"))))
 		synced := false
 		remove := faultpoint.Set(func(point string) error {
 			synced = synced || point == "syncdir"
 			return nil
 		})
-		_, err := f.Mark()(t.Context())
+		err = sink.Settle(t.Context())
 		remove()
 		check(t, err)
 		if !synced {

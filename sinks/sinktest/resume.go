@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
 )
 
 // testResume marks a file at each critical size, goes on for a while, dies, and
@@ -46,6 +48,67 @@ func testResume(t *testing.T, p Place) {
 		seal(t, sink, f, whole)
 	}
 	wantOnly(t, p, want)
+}
+
+// testResumeTwice: a mark can be resumed again as long as no later one is
+// committed, whatever was written since, and made durable for a commit that
+// never came.
+func testResumeTwice(t *testing.T, p Place) {
+	whole := content(1, 4*p.Chunk+7)
+	sink, kill := begin(t, p)
+	for _, size := range []int{1, p.Chunk + 1, 2 * p.Chunk} {
+		name := fmt.Sprintf("v%d-0/Patient-v1-00000.ndjson", size)
+		f := sink.Create(name)
+		add(t, f, whole[:size])
+		state := mark(t, f)
+		check(t, sink.Settle(t.Context()))
+		for range 3 {
+			kill()
+			sink, kill = p.Open()
+			check(t, sink.Sweep(t.Context(), map[string]json.RawMessage{name: state}))
+			f = sink.Resume(name, int64(size), state)
+			add(t, f, whole[size:])
+			mark(t, f)
+			check(t, sink.Settle(t.Context()))
+		}
+		seal(t, sink, f, whole)
+	}
+	kill()
+	wantNoLeftovers(t, p)
+}
+
+// I1: Mark's function has synced the file's bytes, and the directory if its
+// name is new there. A disk forgets in a power cut what was not synced; no test
+// can pull the plug, so this one watches the syncs.
+func testDurable(t *testing.T, p Place) {
+	sink := open(t, p)
+	for _, name := range []string{"v1-0/a.ndjson", "v1-0/b.ndjson"} {
+		f := sink.Create(name)
+		for i := range 2 {
+			check(t, f.Append(t.Context(), []byte("line\n")))
+			synced := passed(func() { mark(t, f) })
+			if synced["fsync"] == 0 {
+				t.Errorf("%s: mark %d without a sync of the bytes", name, i)
+			}
+			if i == 0 && synced["syncdir"] == 0 {
+				t.Errorf("%s: mark %d without a sync of the directory", name, i)
+			}
+		}
+	}
+}
+
+// passed counts the fault points that do passes.
+func passed(do func()) map[string]int {
+	var mu sync.Mutex
+	points := map[string]int{}
+	defer faultpoint.Set(func(point string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		points[point]++
+		return nil
+	})()
+	do()
+	return points
 }
 
 // testCutOff ends a file at its mark: what an earlier process wrote beyond it

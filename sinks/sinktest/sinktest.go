@@ -46,6 +46,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Place) {
 		{"never replace", testNeverReplace},
 		{"resume from mark", testResume},
 		{"cut off what is beyond the mark", testCutOff},
+		{"resume twice", testResumeTwice},
+		{"durable before marked", testDurable},
 		{"resume after seal", testResumeAfterSeal},
 		{"resume without bytes", testResumeWithoutBytes},
 		{"mark beside later calls", testMarkBeside},
