@@ -28,6 +28,11 @@ type Source interface {
 	// ExportTime is the moment that the source shows, zero if it is unknown.
 	ExportTime() time.Time
 
+	// Discard gives up the local space of object i, if it takes any. It is called
+	// once every record of the object is committed (I1), and again after a
+	// restart.
+	Discard(i int) error
+
 	// Stage makes object i locally readable and proves that its bytes are
 	// those that the manifest promises (I9). What an earlier run staged and
 	// verified is neither fetched nor hashed again. It may be called for
@@ -42,8 +47,4 @@ type Staged interface {
 	// that what was read is what was verified: an object that changed in
 	// between is a KindFatal error that names it.
 	Open() (io.ReadCloser, error)
-
-	// Discard gives up local space. It is called once every record of the
-	// object is committed (I1), and may be called again after a restart.
-	Discard() error
 }

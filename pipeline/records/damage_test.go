@@ -18,35 +18,36 @@ import (
 
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
+	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 )
 
 // TestDamagedObjects: an object-level defect fails the job, names the object and
 // the remedy, and announces nothing; after the repair the same job finishes with
 // the right bytes.
 func TestDamagedObjects(t *testing.T) {
-	export := smallExport(t)
+	export := recordstest.SmallExport(t)
 	whole := newJob(t, export)
-	whole.mustRun(t, smallOptions())
-	want := whole.tree(t)
+	whole.MustRun(t)
+	want := whole.Tree(t)
 
 	f := func(name, says string, damage func(t *testing.T, e damaged)) {
 		t.Run(name, func(t *testing.T) {
 			j := newJob(t, copyDir(t, export))
-			e := damaged{j.export, largest(t, j.export)}
+			e := damaged{j.Export, largest(t, j.Export)}
 			damage(t, e)
-			_, err := j.run(t.Context(), smallOptions(), nil)
+			_, err := j.Run(t.Context(), nil)
 			if pipeline.KindOf(err) != pipeline.KindFatal && pipeline.KindOf(err) != pipeline.KindConfig {
 				t.Fatalf("kind %d: %v", pipeline.KindOf(err), err)
 			}
 			if pipeline.HintOf(err) == "" || !strings.Contains(err.Error(), says) {
 				t.Errorf("error %q, hint %q: want %q", err, pipeline.HintOf(err), says)
 			}
-			if _, err := os.Stat(filepath.Join(j.sink, "migration_output.json")); !errors.Is(err, fs.ErrNotExist) {
+			if _, err := os.Stat(filepath.Join(j.Sink, "migration_output.json")); !errors.Is(err, fs.ErrNotExist) {
 				t.Error("the output was announced")
 			}
-			restore(t, j.export, export)
-			j.mustRun(t, smallOptions())
-			sameTree(t, j.tree(t), want)
+			restore(t, j.Export, export)
+			j.MustRun(t)
+			recordstest.SameTree(t, j.Tree(t), want)
 		})
 	}
 	object := filepath.Base(largest(t, export))
@@ -88,34 +89,35 @@ func TestDamagedObjects(t *testing.T) {
 // its last block, after three cuts. Repaired, the job goes on; repaired to
 // something else than what is moved, it refuses.
 func TestObjectBreaksAfterCuts(t *testing.T) {
-	export := smallExport(t)
+	export := recordstest.SmallExport(t)
 	whole := newJob(t, export)
-	whole.mustRun(t, smallOptions())
+	whole.MustRun(t)
 
 	j := newJob(t, copyDir(t, export))
-	e := damaged{j.export, largest(t, j.export)}
+	e := damaged{j.Export, largest(t, j.Export)}
 	e.replace(t, func(b []byte) []byte { b[len(b)-6] ^= 1; return b })
-	o := smallOptions()
 	gate := newGate()
-	o.OnCut = gate.cut
-	j.wrap = gate.wrap
-	_, err := j.run(t.Context(), o, nil)
+	gated := j.disk
+	gated.wrap = gate.wrap
+	j.Place, j.Options.OnCut = gated, gate.cut
+	_, err := j.Run(t.Context(), nil)
 	if pipeline.KindOf(err) != pipeline.KindFatal {
 		t.Fatal(err)
 	}
 	if gate.cuts < 3 {
 		t.Errorf("only %d cuts before the break", gate.cuts)
 	}
-	j.wrap = nil
+	j.Place, j.Options.OnCut = j.disk, nil
 	other := j
-	other.export = copyDir(t, j.export)
-	damaged{other.export, largest(t, other.export)}.replaceLines(t)
-	if _, err := other.run(t.Context(), smallOptions(), nil); pipeline.KindOf(err) != pipeline.KindFatal || pipeline.HintOf(err) == "" {
+	other.Export = copyDir(t, j.Export)
+	other.Place = other.disk
+	damaged{other.Export, largest(t, other.Export)}.replaceLines(t)
+	if _, err := other.Run(t.Context(), nil); pipeline.KindOf(err) != pipeline.KindFatal || pipeline.HintOf(err) == "" {
 		t.Errorf("another content was accepted: %v", err)
 	}
-	restore(t, j.export, export)
-	j.mustRun(t, smallOptions())
-	sameTree(t, j.tree(t), whole.tree(t))
+	restore(t, j.Export, export)
+	j.MustRun(t)
+	recordstest.SameTree(t, j.Tree(t), whole.Tree(t))
 }
 
 // gate lets a source be read quarter by quarter: the second quarter of an object

@@ -12,7 +12,7 @@ import (
 	"github.com/fhirhose/fhirhose/bench/generate"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
-	"github.com/fhirhose/fhirhose/pipeline/records"
+	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 )
 
 // tinyExport is as small as a job can be that still rolls a folder and seals
@@ -29,10 +29,11 @@ func tinyExport(t *testing.T) string {
 	return dir
 }
 
-func tinyOptions() records.Options {
-	o := smallOptions()
-	o.Lanes, o.SegmentEntries, o.Caps.FolderFiles = 2, 10, 2
-	return o
+func tinyJob(t *testing.T, export string) diskJob {
+	t.Helper()
+	j := newJob(t, export)
+	j.Options.Lanes, j.Options.SegmentEntries, j.Options.Caps.FolderFiles = 2, 10, 2
+	return j
 }
 
 // TestFailEveryIO makes the first, the second, the third... I/O fail, until the
@@ -40,13 +41,13 @@ func tinyOptions() records.Options {
 // an exit that fits, announce nothing, and leave a job that the next run ends.
 func TestFailEveryIO(t *testing.T) {
 	export := tinyExport(t)
-	whole := newJob(t, export)
-	whole.mustRun(t, tinyOptions())
-	want := whole.tree(t)
+	whole := tinyJob(t, export)
+	whole.MustRun(t)
+	want := whole.Tree(t)
 	for _, fault := range []error{syscall.EIO, syscall.ENOSPC, io.ErrShortWrite} {
 		t.Run(fmt.Sprint(fault), func(t *testing.T) {
 			for n := int64(1); ; n++ {
-				if !failNth(t, newJob(t, export), n, fault, want) {
+				if !failNth(t, tinyJob(t, export), n, fault, want) {
 					t.Logf("%d I/Os", n-1)
 					return
 				}
@@ -55,7 +56,7 @@ func TestFailEveryIO(t *testing.T) {
 	}
 }
 
-func failNth(t *testing.T, j jobDirs, n int64, fault error, want []string) (met bool) {
+func failNth(t *testing.T, j diskJob, n int64, fault error, want []string) (met bool) {
 	t.Helper()
 	var passed atomic.Int64
 	var at atomic.Pointer[string]
@@ -66,7 +67,7 @@ func failNth(t *testing.T, j jobDirs, n int64, fault error, want []string) (met 
 		}
 		return nil
 	})
-	_, err := j.run(t.Context(), tinyOptions(), nil)
+	_, err := j.Run(t.Context(), nil)
 	remove()
 	if at.Load() == nil {
 		if err != nil {
@@ -84,11 +85,11 @@ func failNth(t *testing.T, j jobDirs, n int64, fault error, want []string) (met 
 	if kind := pipeline.KindOf(err); kind == pipeline.KindOther || pipeline.HintOf(err) == "" {
 		t.Errorf("I/O %d (%s): kind %d, hint %q: %v", n, point, kind, pipeline.HintOf(err), err)
 	}
-	if _, err := j.run(t.Context(), tinyOptions(), nil); err != nil {
+	if _, err := j.Run(t.Context(), nil); err != nil {
 		t.Fatalf("the run after I/O %d (%s) failed: %v", n, point, err)
 	}
-	sameTree(t, j.tree(t), want)
-	if left, _ := filepath.Glob(filepath.Join(j.state, "open", "*")); len(left) > 0 {
+	recordstest.SameTree(t, j.Tree(t), want)
+	if left, _ := filepath.Glob(filepath.Join(j.State, "open", "*")); len(left) > 0 {
 		t.Errorf("I/O %d (%s) left %v", n, point, left)
 	}
 	return true

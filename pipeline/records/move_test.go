@@ -19,12 +19,13 @@ import (
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
 	"github.com/fhirhose/fhirhose/pipeline/records"
+	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 )
 
 func TestMove(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	j := newJob(t, smallExport(t))
-	m := j.mustRun(t, smallOptions())
+	j := newJob(t, recordstest.SmallExport(t))
+	m := j.MustRun(t)
 	s := m.Status()
 	if s.Phase != metrics.PhaseDone || s.Ledger == nil {
 		t.Fatalf("phase %s, ledger %v", s.Phase, s.Ledger)
@@ -38,7 +39,7 @@ func TestMove(t *testing.T) {
 	if s.Folders["v1"] < 2 {
 		t.Errorf("folders %v: no roll of version 1", s.Folders)
 	}
-	if left, _ := filepath.Glob(filepath.Join(j.state, "open", "*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(j.State, "open", "*")); len(left) > 0 {
 		t.Errorf("left in state: %v", left)
 	}
 	t.Logf("%d records, %d files, %d cuts", s.Read(), s.Files, s.Cuts)
@@ -46,11 +47,11 @@ func TestMove(t *testing.T) {
 
 // TestFinishedJobIsNotTouched: a second run exits as the first did.
 func TestFinishedJobIsNotTouched(t *testing.T) {
-	j := newJob(t, smallExport(t))
-	first := j.mustRun(t, smallOptions()).Status()
-	before := j.tree(t)
-	second := j.mustRun(t, smallOptions()).Status()
-	sameTree(t, j.tree(t), before)
+	j := newJob(t, recordstest.SmallExport(t))
+	first := j.MustRun(t).Status()
+	before := j.Tree(t)
+	second := j.MustRun(t).Status()
+	recordstest.SameTree(t, j.Tree(t), before)
 	if second.Phase != metrics.PhaseDone || second.Written() != first.Written() || second.Quarantined() != first.Quarantined() {
 		t.Errorf("the second run says %s, %d written", second.Phase, second.Written())
 	}
@@ -59,22 +60,21 @@ func TestFinishedJobIsNotTouched(t *testing.T) {
 // TestDeterminism proves I3: nothing but the input and the options that shape
 // the output changes a byte.
 func TestDeterminism(t *testing.T) {
-	export := smallExport(t)
+	export := recordstest.SmallExport(t)
 	var want []string
 	for _, procs := range []int{1, 2, 8} {
 		for _, workers := range []int{1, 3, 16} {
 			for _, memory := range []int64{128 << 20, 1 << 30} {
 				t.Run(fmt.Sprintf("procs %d workers %d memory %dMiB", procs, workers, memory>>20), func(t *testing.T) {
 					defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-					o := smallOptions()
-					o.Workers, o.Memory = workers, memory
 					j := newJob(t, export)
-					j.mustRun(t, o)
+					j.Options.Workers, j.Options.Memory = workers, memory
+					j.MustRun(t)
 					if want == nil {
-						want = j.tree(t)
+						want = j.Tree(t)
 						golden(t, want)
 					}
-					sameTree(t, j.tree(t), want)
+					recordstest.SameTree(t, j.Tree(t), want)
 				})
 			}
 		}
@@ -106,15 +106,14 @@ func golden(t *testing.T, tree []string) {
 // run gets to the end. The last objects are not staged before that cut, so that
 // the job cannot be over by then.
 func TestStopAndGoOn(t *testing.T) {
-	export := smallExport(t)
+	export := recordstest.SmallExport(t)
 	whole := newJob(t, export)
-	whole.mustRun(t, smallOptions())
+	whole.MustRun(t)
 	j := newJob(t, export)
 	stopped := 0
 	for {
 		stop, cut := make(chan struct{}), make(chan struct{})
-		o := smallOptions()
-		o.OnCut = sync.OnceValue(func() error {
+		j.Options.OnCut = sync.OnceValue(func() error {
 			close(stop)
 			close(cut)
 			return nil
@@ -126,7 +125,7 @@ func TestStopAndGoOn(t *testing.T) {
 			}
 			return nil
 		})
-		_, err := j.run(t.Context(), o, stop)
+		_, err := j.Run(t.Context(), stop)
 		remove()
 		if err == nil {
 			break
@@ -139,7 +138,7 @@ func TestStopAndGoOn(t *testing.T) {
 	if stopped == 0 {
 		t.Error("the job was never stopped in the middle")
 	}
-	sameTree(t, j.tree(t), whole.tree(t))
+	recordstest.SameTree(t, j.Tree(t), whole.Tree(t))
 }
 
 func TestEmptyExport(t *testing.T) {
@@ -148,8 +147,8 @@ func TestEmptyExport(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := newJob(t, dir)
-	j.mustRun(t, smallOptions())
-	text, err := os.ReadFile(filepath.Join(j.sink, "migration_output.json"))
+	j.MustRun(t)
+	text, err := os.ReadFile(filepath.Join(j.Sink, "migration_output.json"))
 	if err != nil || string(text) != `{"jobId":"job","file_names":{}}`+"\n" {
 		t.Errorf("announced %q, %v", text, err)
 	}

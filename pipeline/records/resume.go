@@ -59,9 +59,7 @@ func (m *Mover) acceptRepairs(state *jobState) error {
 		return nil
 	}
 	for _, i := range repaired {
-		moved := state != nil && i < state.Next &&
-			!slices.ContainsFunc(state.Lanes, func(p position) bool { return p.Object == i })
-		if moved {
+		if state != nil && state.moved(i) {
 			return &pipeline.Error{
 				Op: "go on with the job", Object: m.objects[i].Key, Kind: pipeline.KindCheckpoint,
 				Err:  errors.New("the object is moved already, and now has another MD5 in the manifest"),
@@ -99,19 +97,42 @@ func (m *Mover) resume(state *jobState, files []openFile) error {
 	for n := range m.options.Lanes {
 		m.merger.lanes = append(m.merger.lanes, newLane(n, m.plan.depth))
 	}
-	var resumed []int
-	if state != nil {
-		if err := m.restore(*state, files); err != nil {
-			return err
+	if state == nil {
+		m.stager = newStager(m, nil, 0)
+		return nil
+	}
+	if err := m.restore(*state, files); err != nil {
+		return err
+	}
+	m.stager = newStager(m, state.inLanes(), state.Next)
+	return m.discardMoved(state)
+}
+
+// inLanes lists the objects that are read in part.
+func (s *jobState) inLanes() (objects []int) {
+	for _, p := range s.Lanes {
+		if p.Object >= 0 {
+			objects = append(objects, p.Object)
 		}
-		for _, l := range m.merger.lanes {
-			if l.at.Object >= 0 {
-				resumed = append(resumed, l.at.Object)
+	}
+	slices.Sort(objects)
+	return objects
+}
+
+// moved tells whether every record of object i is committed.
+func (s *jobState) moved(i int) bool {
+	return i < s.Next && !slices.ContainsFunc(s.Lanes, func(p position) bool { return p.Object == i })
+}
+
+// discardMoved gives up staged objects that an earlier process was killed over.
+func (m *Mover) discardMoved(state *jobState) error {
+	for i := range state.Next {
+		if state.moved(i) {
+			if err := m.source.Discard(i); err != nil {
+				return err
 			}
 		}
-		slices.Sort(resumed)
 	}
-	m.stager = newStager(m, resumed, m.merger.next)
 	return nil
 }
 

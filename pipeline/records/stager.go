@@ -148,15 +148,14 @@ func (s *stager) assign(l *lane, start position) {
 // discard gives up the space of objects whose every record is committed.
 func (s *stager) discard(objects []int) error {
 	for _, i := range objects {
+		if err := s.m.source.Discard(i); err != nil {
+			return err
+		}
 		s.mu.Lock()
-		staged := s.staged[i]
 		delete(s.staged, i)
 		s.held -= s.m.objects[i].Size
 		s.changed.Broadcast()
 		s.mu.Unlock()
-		if err := staged.Discard(); err != nil {
-			return err
-		}
 	}
 	return nil
 }

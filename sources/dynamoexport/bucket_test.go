@@ -161,7 +161,7 @@ func TestBucketStagesInState(t *testing.T) {
 	if !source.Spools() {
 		t.Errorf("staging takes space in state")
 	}
-	staged := must[pipeline.Staged](t)(source.Stage(t.Context(), 0))
+	must[pipeline.Staged](t)(source.Stage(t.Context(), 0))
 	if got := strings.Join(f.inbox(), " "); got != "000000.gz 000000.json" {
 		t.Errorf("state/in holds %s", got)
 	}
@@ -176,7 +176,7 @@ func TestBucketStagesInState(t *testing.T) {
 	if f.server.gets != before {
 		t.Errorf("fetched again: %d requests", f.server.gets-before)
 	}
-	if err := staged.Discard(); err != nil || len(f.inbox()) != 0 {
+	if err := source.Discard(0); err != nil || len(f.inbox()) != 0 {
 		t.Errorf("after discard: %v, %v", err, f.inbox())
 	}
 }
@@ -221,7 +221,7 @@ func TestLeftovers(t *testing.T) {
 			if got := string(must[[]byte](t)(readAll(staged))); got != good {
 				t.Errorf("read %q", got)
 			}
-			if err := staged.Discard(); err != nil || len(f.inbox()) != 0 {
+			if err := source.Discard(0); err != nil || len(f.inbox()) != 0 {
 				t.Errorf("after discard: %v, %v", err, f.inbox())
 			}
 		})

@@ -249,9 +249,9 @@ func (s *Source) mark(i int, m marker) error {
 	return nil
 }
 
-// Discard gives up what Stage left in `state` for object i, staged by this process
-// or an earlier one. It is called once the object is committed; nothing there is
-// no error.
+// Discard removes the marker of object i, and the copy of a bucket's object,
+// staged by this process or an earlier one. An object in a directory stays;
+// nothing there is no error.
 func (s *Source) Discard(i int) error {
 	err := s.inbox.unmark(i)
 	if err == nil {

@@ -138,8 +138,8 @@ func TestDirectoryIsNeverTouched(t *testing.T) {
 	folder := e.write(t)
 	source := must[*Source](t)(openExport(t, folder))
 	for i := range source.Objects() {
-		staged := must[pipeline.Staged](t)(source.Stage(t.Context(), i))
-		if err := staged.Discard(); err != nil {
+		must[pipeline.Staged](t)(source.Stage(t.Context(), i))
+		if err := source.Discard(i); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -34,10 +34,6 @@ func (s *staged) Open() (io.ReadCloser, error) {
 	return &verifiedFile{File: file, staged: s}, nil
 }
 
-// Discard removes the marker, and the copy of a bucket's object. An object in a
-// directory stays.
-func (s *staged) Discard() error { return s.source.Discard(s.number) }
-
 func (s *staged) object() string { return s.source.objects[s.number].Key }
 
 type verifiedFile struct {

@@ -50,14 +50,15 @@ func testWrongBytes(s *suite) {
 			s.mustSay(err, name)
 		}
 		s.fixture.Replace(name, good)
-		staged, err := s.open(nil).Stage(s.Context(), number(name))
+		source := s.open(nil)
+		staged, err := source.Stage(s.Context(), number(name))
 		if err != nil {
 			s.Fatalf("after the repair of %s: %v", what, err)
 		}
 		if got, err := readStaged(staged); err != nil || !bytes.Equal(got, good) {
 			s.Errorf("after the repair of %s: %v", what, err)
 		}
-		if err := staged.Discard(); err != nil { // or the next defect would not even be looked at
+		if err := source.Discard(number(name)); err != nil { // or the next defect would not even be looked at
 			s.Fatal(err)
 		}
 	}
@@ -114,12 +115,12 @@ func (s *suite) sameOrSaid(got []byte, err error, name string, want []byte) {
 
 func testDiscard(s *suite) {
 	i := number("b.json.gz")
-	staged, err := s.open(nil).Stage(s.Context(), i)
-	if err != nil {
+	source := s.open(nil)
+	if _, err := source.Stage(s.Context(), i); err != nil {
 		s.Fatal(err)
 	}
 	for range 2 {
-		if err := staged.Discard(); err != nil {
+		if err := source.Discard(i); err != nil {
 			s.Fatal(err)
 		}
 	}
@@ -155,7 +156,7 @@ func testEachStepFails(s *suite) {
 			return nil
 		})
 		source := s.open(nil)
-		staged, err := source.Stage(s.Context(), number(name))
+		_, err := source.Stage(s.Context(), number(name))
 		remove()
 		if passed.Load() < n {
 			if err != nil {
@@ -168,7 +169,7 @@ func testEachStepFails(s *suite) {
 			s.Errorf("step %d failed, staging said %v", n, err)
 		}
 		if err == nil {
-			_ = staged.Discard()
+			_ = source.Discard(number(name))
 			continue
 		}
 		again, err := s.open(nil).Stage(s.Context(), number(name))
@@ -179,7 +180,7 @@ func testEachStepFails(s *suite) {
 		if err != nil || !bytes.Equal(got, s.object(name).Compressed) {
 			s.Errorf("after step %d failed: other bytes, %v", n, err)
 		}
-		if err := again.Discard(); err != nil {
+		if err := source.Discard(number(name)); err != nil {
 			s.Fatal(err)
 		}
 	}

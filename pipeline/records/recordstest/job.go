@@ -1,0 +1,138 @@
+package recordstest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/fhirhose/fhirhose/bench/generate"
+	"github.com/fhirhose/fhirhose/checkpoint"
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/convert"
+	"github.com/fhirhose/fhirhose/pipeline/durable"
+	"github.com/fhirhose/fhirhose/pipeline/records"
+	"github.com/fhirhose/fhirhose/pipeline/shard"
+)
+
+// Place is where a job's data lie. It marshals to JSON, and [Main] is given the
+// function that brings it back in a child process.
+type Place interface {
+	// Open opens source and sink as cmd/fhirhose would, and returns what closes
+	// them.
+	Open(ctx context.Context, state string) (pipeline.Source, pipeline.Sink, func(), error)
+	// Tree lists what is in the sink but the claim, which names the run: name,
+	// size and SHA-256 (and ETag) of each file, in order, and every temporary
+	// and unfinished upload.
+	Tree(t testing.TB) []string
+	// Announced tells whether migration_output.json is in the sink.
+	Announced(t testing.TB) bool
+}
+
+// Job is one job of a test.
+type Job struct {
+	Place   Place
+	State   string
+	Options records.Options
+}
+
+// Run runs the job once in this process.
+func (j Job) Run(ctx context.Context, stop <-chan struct{}) (*records.Mover, error) {
+	if err := durable.MkdirAll(j.State); err != nil {
+		return nil, durable.Failure("make state", j.State, err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	source, sink, closeAll, err := j.Place.Open(ctx, j.State)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	defer closeAll()
+	defer cancel() // transfers end before closeAll waits for them
+	store, err := checkpoint.Open(j.checkpoint(), checkpoint.NewIdentity(j.Options.Shape(), source.Objects()))
+	if err != nil {
+		return nil, err
+	}
+	o := j.Options
+	o.State, o.Claim = j.State, store.Claim()
+	m, err := records.New(o, source, sink, store, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err == nil {
+		err = m.Run(ctx, stop)
+	}
+	return m, errors.Join(err, store.Close())
+}
+
+func (j Job) checkpoint() string { return filepath.Join(j.State, "checkpoint.db") }
+
+// MustRun runs the job to its end.
+func (j Job) MustRun(t testing.TB) *records.Mover {
+	t.Helper()
+	m, err := j.Run(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// SmallOptions scales everything down, so that a job of a few hundred records
+// rolls files, folders and ledger segments, and cuts all the time.
+func SmallOptions() records.Options {
+	return records.Options{
+		Job: "job", Prefix: "job/",
+		Convert:    convert.Options{Deleted: true},
+		Caps:       shard.Caps{FileBytes: 24 << 10, FolderBytes: 300 << 10, FolderFiles: 40},
+		Lanes:      3,
+		BatchBytes: 4 << 10, SegmentEntries: 128,
+		Memory: 256 << 20, Workers: 2, Spool: 1 << 30,
+		CutEvery: time.Millisecond, CutBytes: 32 << 10, CutRest: -1,
+	}
+}
+
+// SmallExport has at least three objects per lane of SmallOptions, uneven ones,
+// empty ones and planted defects.
+func SmallExport(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	_, err := generate.Write(t.Context(), generate.Options{
+		Dir: dir, Seed: 7, Resources: 600, Types: 12, Versions: 3, Objects: 10, Skew: 5, EmptyObjects: 2,
+		Plant: []generate.Defect{generate.NotJSON, generate.BadType, generate.DuplicateRow, generate.PendingTop, generate.TwoTypes},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// SameTree fails the test where two outputs differ, and names the first file.
+func SameTree(t testing.TB, got, want []string) {
+	t.Helper()
+	if slices.Equal(got, want) {
+		return
+	}
+	for _, line := range got {
+		if !slices.Contains(want, line) {
+			t.Errorf("unexpected: %s", line)
+			break
+		}
+	}
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			t.Errorf("missing:    %s", line)
+			break
+		}
+	}
+	t.Fatalf("the output differs: %d files, %d expected", len(got), len(want))
+}
+
+// encoded is a Job as a child gets it: without OnCut, which is a function.
+type encoded struct {
+	Place json.RawMessage
+	Dir   string // state
+	records.Options
+	OnCut *struct{} `json:",omitempty"`
+}
