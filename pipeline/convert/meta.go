@@ -8,12 +8,11 @@ import (
 
 // meta reads the value of the attribute meta.
 func (c *Converter) meta(i, o, k int) (int, int, int) {
-	c.row.meta = true
 	start := place{i, o, k}
 	if c.tape.Word(i)&six == openM {
-		if i, o, k = c.metaMembers(i+6, o, k); i >= 0 {
-			i = c.closeTag(kindM, i, start, itemDepth)
-		}
+		i, o, k = c.metaMembers(i+6, o, k)
+		c.kind = kindM
+		i = c.slowClose(i, start, itemDepth)
 	} else {
 		c.inMeta = true
 		i, o, k = c.slowValue(i, o, k, itemDepth)
@@ -33,6 +32,7 @@ func (c *Converter) metaMembers(i, o, k int) (int, int, int) {
 	t.Put(o, k, '{')
 	o, k = o+1, k+1
 	i, more := c.first(i, '}')
+	var profile, security, tag []byte
 	for more {
 		from := k
 		if i, o, k = c.name(i, o, k); i < 0 {
@@ -43,7 +43,12 @@ func (c *Converter) metaMembers(i, o, k int) (int, int, int) {
 			return i, o, k
 		}
 		switch string(t.Text(from, value)) {
+		case `"profile":`:
+			profile = t.Text(from, k)
+		case `"security":`:
+			security = t.Text(from, k)
 		case `"tag":`:
+			tag = t.Text(from, k)
 			c.row.tagEnd = o - 1
 			if c.kind != kindL {
 				c.note(pipeline.BadTag)
@@ -63,7 +68,7 @@ func (c *Converter) metaMembers(i, o, k int) (int, int, int) {
 		return i, o, k
 	}
 	c.row.metaEnd = o
-	c.labels.Take(t, base, k)
+	c.labels.Take(profile, security, tag)
 	t.Close(base, k)
 	t.Put(o, k, '}')
 	return i, o + 1, k + 1

@@ -6,15 +6,16 @@ import "github.com/fhirhose/fhirhose/pipeline"
 type row struct {
 	item bool // there is an Item
 
-	resourceType, id, status field
-	tenantID, plainID        field  // _tenantId and _id
-	idPrefix                 []byte // what stood before the first | of id, in a job with a tenant
-	split                    bool   // id had a |
-	hasVersion               bool
-	version                  int64 // vid; 0 if it is no integer
-	lockEnd                  int64 // lockEndTs; 0 if it is no integer
+	seen uint // which attributes that are no part of the content have occurred
 
-	meta       bool
+	resourceType, id  field
+	status            pipeline.DocumentStatus
+	version           int64  // vid; 0 if it is no integer
+	lockEnd           int64  // lockEndTs; 0 if it is no integer
+	tenantID, plainID kept   // _tenantId and _id
+	idPrefix          []byte // what stood before the first | of id, in a job with a tenant
+	split             bool   // id had a |
+
 	metaEnd    int     // offset in the output of meta's closing brace
 	tagEnd     int     // offset in the output of the bracket that closes meta.tag; 0: there is no list
 	updatedRaw span    // meta.lastUpdated in the output, without quotes; 0: it is no string
@@ -29,17 +30,39 @@ type row struct {
 }
 
 func (r *row) reset() {
-	*r = row{idPrefix: r.idPrefix[:0], unknown: r.unknown[:0], path: r.path[:0]}
+	*r = row{
+		tenantID: kept{text: r.tenantID.text[:0]}, plainID: kept{text: r.plainID.text[:0]},
+		idPrefix: r.idPrefix[:0], unknown: r.unknown[:0], path: r.path[:0],
+	}
 }
+
+// has tells whether an attribute that is no part of the content has occurred.
+func (r *row) has(a attribute) bool { return r.seen>>a&1 != 0 }
 
 // span is a piece of one of the outputs.
 type span struct{ from, to int }
 
-// field is a string attribute that the rules ask for.
+// unquoted is the span of a string without its quotes.
+func (s span) unquoted() span { return span{s.from + 1, s.to - 1} }
+
+// field is a string attribute that stays in the canonical text.
 type field struct {
 	span         // of its value in the canonical text, without quotes
 	present bool // the attribute is there
 	ok      bool // and a string
+}
+
+// kept is a string attribute that does not stay there.
+type kept struct {
+	text []byte
+	ok   bool // the attribute is there and a string
+}
+
+// keep takes over the canonical text of a value.
+func (f *kept) keep(text []byte, kind kind) {
+	if f.ok = kind == kindS; f.ok {
+		f.text = append(f.text[:0], text[1:len(text)-1]...)
+	}
 }
 
 // attribute says what becomes of a top-level attribute.
@@ -50,7 +73,10 @@ const (
 	attrUnknown
 	attrType
 	attrID
-	attrMeta // written, but no part of the content digest
+
+	// These are no part of the content digest.
+
+	attrMeta
 
 	// These are dropped from the resource.
 
@@ -93,21 +119,8 @@ func attributeOf(name []byte) attribute {
 	return attrOrdinary
 }
 
-func (a attribute) dropped() bool { return a >= attrVersion }
+// content tells whether an attribute is part of the content digest.
+func (a attribute) content() bool { return a < attrMeta }
 
-// field returns where the value of a string attribute is remembered, or nil.
-func (r *row) field(a attribute) *field {
-	switch a {
-	case attrType:
-		return &r.resourceType
-	case attrID:
-		return &r.id
-	case attrStatus:
-		return &r.status
-	case attrTenantID:
-		return &r.tenantID
-	case attrPlainID:
-		return &r.plainID
-	}
-	return nil
-}
+// dropped tells whether an attribute is no part of the resource.
+func (a attribute) dropped() bool { return a > attrMeta }

@@ -33,7 +33,7 @@ func (c *Converter) judge(r *Record) pipeline.Reason {
 
 // describe fills in what no rule depends on.
 func (c *Converter) describe(r *Record) {
-	r.MultiTenant = c.row.tenantID.present || c.row.plainID.present
+	r.MultiTenant = c.row.has(attrTenantID) || c.row.has(attrPlainID)
 	if c.row.updatedOK {
 		r.LastUpdated = c.row.updated.millis()
 	}
@@ -60,15 +60,15 @@ func (c *Converter) identify(r *Record) (pipeline.Reason, string) {
 	}
 	r.ID = id
 	switch {
-	case !row.hasVersion:
+	case !row.has(attrVersion):
 		return pipeline.NoVersion, "vid"
 	case row.version < 1 || row.version > 999_999_999:
 		return pipeline.BadVersion, "vid"
 	}
 	r.Version = uint32(row.version)
-	r.Status = pipeline.ParseDocumentStatus(c.text(row.status))
+	r.Status = row.status
 	switch {
-	case !row.status.present:
+	case !row.has(attrStatus):
 		return pipeline.NoStatus, "documentStatus"
 	case r.Status == pipeline.StatusUnknown:
 		return pipeline.BadStatus, "documentStatus"
@@ -79,7 +79,7 @@ func (c *Converter) identify(r *Record) (pipeline.Reason, string) {
 // plainID returns the FHIR id: of a row of a multi-tenant table that is _id.
 func (c *Converter) plainID() []byte {
 	if c.row.plainID.ok {
-		return c.text(c.row.plainID)
+		return c.row.plainID.text
 	}
 	return c.text(c.row.id)
 }
@@ -88,7 +88,7 @@ func (c *Converter) plainID() []byte {
 func (c *Converter) filtered(r *Record) pipeline.Reason {
 	updated := c.row.updatedOK // else no bound applies
 	switch {
-	case c.tenant != "" && c.row.tenantID.ok && string(c.text(c.row.tenantID)) != c.tenant:
+	case c.tenant != "" && c.row.tenantID.ok && string(c.row.tenantID.text) != c.tenant:
 		return pipeline.OtherTenant
 	case r.Status == pipeline.Pending:
 		return pipeline.IsPending
@@ -110,10 +110,10 @@ func (c *Converter) defective(r *Record) pipeline.Reason {
 	switch {
 	case row.defect != pipeline.NoReason:
 		return row.defect
-	case !row.meta:
+	case !row.has(attrMeta):
 		row.path = append(row.path, "meta"...)
 		return pipeline.NoMeta
-	case c.tenant != "" && !row.tenantID.present:
+	case c.tenant != "" && !row.has(attrTenantID):
 		row.path = append(row.path, "_tenantId"...)
 		return pipeline.NoTenant
 	case r.MultiTenant && !c.sameTenant():
@@ -128,7 +128,7 @@ func (c *Converter) defective(r *Record) pipeline.Reason {
 func (c *Converter) sameTenant() bool {
 	row := &c.row
 	return c.tenant != "" && row.tenantID.ok && row.plainID.ok && row.split &&
-		string(row.idPrefix) == c.tenant && bytes.Equal(c.text(row.id), c.text(row.plainID))
+		string(row.idPrefix) == c.tenant && bytes.Equal(c.text(row.id), row.plainID.text)
 }
 
 // text returns the value of a string attribute, nil if it is none.
@@ -172,12 +172,20 @@ func isID(text []byte) bool {
 		return false
 	}
 	for _, b := range text {
-		if !isAlphanumeric(b) && b != '-' && b != '.' {
+		if !idBytes[b] {
 			return false
 		}
 	}
 	return true
 }
+
+// idBytes are the bytes of a FHIR id.
+var idBytes = func() (set [256]bool) {
+	for b := range set {
+		set[b] = isAlphanumeric(byte(b)) || b == '-' || b == '.'
+	}
+	return set
+}()
 
 func isAlphanumeric(b byte) bool {
 	return b-'0' <= 9 || b|0x20-'a' <= 'z'-'a'

@@ -69,7 +69,7 @@ func (c *Converter) item(i, o, k int) (int, int, int) {
 	first := o
 	i, more := c.first(i, '}')
 	for more {
-		begin := o
+		begin, from := o, k
 		if o > first {
 			t.PutRaw(o, ',')
 			o++
@@ -78,12 +78,15 @@ func (c *Converter) item(i, o, k int) (int, int, int) {
 		if i, o, k, what = c.attribute(i, o, k); i < 0 {
 			return i, o, k
 		}
+		k++ // as if a comma came
+		if !what.content() {
+			t.Forget()
+			k = from
+		}
 		if what.dropped() {
 			o = begin
-			t.Omit()
 		}
 		i, more = c.next(i, '}')
-		k++ // as if a comma came
 	}
 	if i < 0 {
 		return i, o, k
@@ -102,36 +105,57 @@ func (c *Converter) attribute(i, o, k int) (_, _, _ int, what attribute) {
 	}
 	name := span{from + 1, k - 2}
 	what = attributeOf(t.Text(name.from, name.to))
+	if !what.content() {
+		if c.row.has(what) {
+			t.Twice(t.Text(name.from, name.to))
+		}
+		c.row.seen |= 1 << what
+	}
 	if what == attrMeta {
-		t.Omit()
 		i, o, k = c.meta(i, o, k)
 		return i, o, k, what
 	}
 	fromO := o
 	from = k
-	if i, o, k = c.value(i, o, k, itemDepth); i < 0 {
+	if i, o, k = c.value(i, o, k, itemDepth); i < 0 || what == attrOrdinary {
 		return i, o, k, what
 	}
+	if what == attrID && c.kind == kindS && c.tenant != "" {
+		o, k = c.splitID(fromO, from, o, k)
+	}
+	c.remember(what, name, span{fromO, o}, span{from, k})
+	return i, o, k, what
+}
+
+// remember keeps what the rules ask for of an attribute that has been copied.
+func (c *Converter) remember(what attribute, name, raw, text span) {
+	t, r := &c.tape, &c.row
 	switch what {
-	case attrOrdinary:
 	case attrUnknown:
 		if c.kind != kindM && c.kind != kindL {
-			c.row.unknown = append(c.row.unknown, name)
+			r.unknown = append(r.unknown, name)
 		}
+	case attrType:
+		r.resourceType = field{text.unquoted(), true, c.kind == kindS}
+	case attrID:
+		r.id = field{text.unquoted(), true, c.kind == kindS}
 	case attrVersion:
-		c.row.hasVersion = true
-		c.row.version = c.integer(fromO, o)
+		if c.kind == kindN {
+			r.version = integer(t.Raw(raw.from, raw.to))
+		}
 	case attrLockEnd:
-		c.row.lockEnd = c.integer(fromO, o)
-	default:
-		if what == attrID && c.kind == kindS && c.tenant != "" {
-			o, k = c.splitID(fromO, from, o, k)
+		if c.kind == kindN {
+			r.lockEnd = integer(t.Raw(raw.from, raw.to))
 		}
-		if f := c.row.field(what); f != nil {
-			*f = field{span{from + 1, k - 1}, true, c.kind == kindS}
+	case attrStatus:
+		if c.kind == kindS {
+			r.status = pipeline.ParseDocumentStatus(t.Text(text.from+1, text.to-1))
 		}
+	case attrTenantID:
+		r.tenantID.keep(t.Text(text.from, text.to), c.kind)
+	case attrPlainID:
+		r.plainID.keep(t.Text(text.from, text.to), c.kind)
 	}
-	return i, o, k, what
 }
 
 // name copies a name and its colon.
@@ -146,15 +170,6 @@ func (c *Converter) name(i, o, k int) (int, int, int) {
 	}
 	t.Put(o, k, ':')
 	return t.Colon(i), o + 1, k + 1
-}
-
-// integer returns the value of the number that has just been copied, 0 if it is
-// no positive integer written without fraction and exponent.
-func (c *Converter) integer(fromO, o int) int64 {
-	if c.kind != kindN {
-		return 0
-	}
-	return integer(c.tape.Raw(fromO, o))
 }
 
 // splitID takes the tenant and the first | off an id that has just been written

@@ -68,12 +68,16 @@ func (c *Converter) slowValue(i, o, k, depth int) (int, int, int) {
 	if i, o, k = c.typed(kind, t.Skip(i), o, k, depth+1); i < 0 {
 		return i, o, k
 	}
-	return c.closeTag(c.kind, i, start, depth), o, k
+	return c.slowClose(i, start, depth), o, k
 }
 
-// slowClose closes a typed value that does not end at i.
+// slowClose returns the position behind the brace that closes a typed value,
+// which began at start within a map or list at this depth. i may be negative.
 func (c *Converter) slowClose(i int, start place, depth int) int {
 	t := &c.tape
+	if i < 0 {
+		return i
+	}
 	if i = t.Skip(i); t.Byte(i) == '}' {
 		return i + 1
 	}

@@ -64,22 +64,23 @@ func (c *Converter) value(i, o, k, depth int) (int, int, int) {
 	default:
 		return c.slowValue(i, o, k, depth)
 	}
-	if i >= 0 {
-		i = c.closeTag(kind, i, start, depth)
+	c.kind = kind
+	if i >= 0 && t.Byte(i) == '}' {
+		return i + 1, o, k
 	}
-	return i, o, k
+	return c.slowClose(i, start, depth), o, k
 }
 
 // members copies a map behind its opening brace, which is at this depth.
 func (c *Converter) members(i, o, k, depth int) (int, int, int) {
 	t := &c.tape
 	base := t.Begin()
-	t.Put(o, k, '{')
-	o, k = o+1, k+1
+	t.Put2(o, k, '{'|'"'<<8)
 	more := true
 	if t.Byte(i) != '"' {
 		i, more = c.first(i, '}')
 	}
+	o, k = o+1, k+1
 	for more {
 		if i, o, k = c.member(i, o, k, depth); i < 0 {
 			return i, o, k
@@ -89,7 +90,7 @@ func (c *Converter) members(i, o, k, depth int) (int, int, int) {
 		} else if i, more = c.next(i, '}'); !more {
 			break
 		}
-		t.Put(o, k, ',')
+		t.Put2(o, k, ','|'"'<<8)
 		o, k = o+1, k+1
 	}
 	if i < 0 {
@@ -100,13 +101,13 @@ func (c *Converter) members(i, o, k, depth int) (int, int, int) {
 	return i, o + 1, k + 1
 }
 
-// member copies one member of a map, i being in front of its name.
+// member copies one member of a map, i being in front of its name, whose
+// opening quote is already in both outputs.
 func (c *Converter) member(i, o, k, depth int) (int, int, int) {
 	t := &c.tape
 	if t.Byte(i) != '"' {
 		return t.Fail(pipeline.NotJSON), o, k
 	}
-	t.Put(o, k, '"')
 	if i, o, k = t.Name(i+1, o+1, k+1); i < 0 {
 		return i, o, k
 	}
@@ -115,22 +116,17 @@ func (c *Converter) member(i, o, k, depth int) (int, int, int) {
 	if depth >= pipeline.MaxDepth {
 		opening = 0
 	}
-	var kind kind
 	switch opening {
 	case memberS:
-		kind = kindS
 		t.Put2(o, k, ':'|'"'<<8)
 		i, o, k = t.String(i+7, o+2, k+2)
 	case memberM:
-		kind = kindM
 		t.Put(o, k, ':')
 		i, o, k = c.members(i+7, o+1, k+1, depth+2)
 	case memberL:
-		kind = kindL
 		t.Put(o, k, ':')
 		i, o, k = c.list(i+7, o+1, k+1, depth+2)
 	case memberN:
-		kind = kindN
 		t.Put(o, k, ':')
 		i, o, k = c.number(i+7, o+1, k+1)
 	default:
@@ -140,11 +136,14 @@ func (c *Converter) member(i, o, k, depth int) (int, int, int) {
 		}
 		return c.value(i, o+1, k+1, depth)
 	}
-	if i >= 0 {
-		i = c.closeTag(kind, i, start, depth)
+	if i >= 0 && t.Byte(i) == '}' {
+		return i + 1, o, k
 	}
-	return i, o, k
+	return c.slowClose(i, start, depth), o, k
 }
+
+// place is a place in the source and in both outputs.
+type place struct{ i, o, k int }
 
 // list copies a list behind its opening bracket, which is at this depth.
 func (c *Converter) list(i, o, k, depth int) (int, int, int) {
@@ -181,17 +180,4 @@ func (c *Converter) number(i, o, k int) (int, int, int) {
 		c.note(pipeline.BadNumber)
 	}
 	return i, o, k
-}
-
-// place is a place in the source and in both outputs.
-type place struct{ i, o, k int }
-
-// closeTag returns the position behind the brace that closes a typed value,
-// which began at start within a map or list at this depth.
-func (c *Converter) closeTag(kind kind, i int, start place, depth int) int {
-	c.kind = kind
-	if c.tape.Byte(i) == '}' {
-		return i + 1
-	}
-	return c.slowClose(i, start, depth)
 }

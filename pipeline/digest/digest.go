@@ -55,26 +55,33 @@ func (d *Digester) Resource(line []byte) (Sums, pipeline.Reason) {
 }
 
 // members reads the outermost object behind its brace. It returns the position
-// behind it in the source and behind its last member in the canonical text.
+// behind it in the source and behind its last member in the canonical text,
+// where meta leaves nothing.
 func (d *Digester) members(i int) (_, k int, badMeta bool) {
 	t := &d.tape
 	k = 1
 	if i = t.Skip(i); t.Byte(i) == '}' {
 		return i + 1, k, false
 	}
+	hasMeta := false
 	for more := true; more; {
-		name := k + 1
+		from := k
 		if i, k = t.Key(i, 0, k); i < 0 {
 			return i, k, false
 		}
-		if string(t.Text(name, k-2)) == "meta" {
-			t.Omit()
+		if name := t.Text(from+1, k-2); string(name) == "meta" {
+			if hasMeta {
+				t.Twice(name)
+			}
+			hasMeta = true
 			if i = t.Skip(i); t.Byte(i) == '{' {
-				i, k = d.meta(i+1, k)
+				i, _ = d.meta(i+1, k)
 			} else {
 				badMeta = true
-				i, k = t.Value(i, 0, k, 1)
+				i, _ = t.Value(i, 0, k, 1)
 			}
+			t.Forget()
+			k = from - 1 // where the comma before it stands, if there is one
 		} else {
 			i, k = t.Value(i, 0, k, 1)
 		}
@@ -98,18 +105,29 @@ func (d *Digester) meta(i, k int) (int, int) {
 		t.End(base, k)
 		return i + 1, k
 	}
+	var profile, security, tag []byte
 	for more := true; more; {
+		from := k
 		if i, k = t.Key(i, 0, k); i < 0 {
 			return i, k
 		}
+		value := k
 		if i, k = t.Value(i, 0, k, 2); i < 0 {
 			return i, k
+		}
+		switch string(t.Text(from, value)) {
+		case `"profile":`:
+			profile = t.Text(from, k)
+		case `"security":`:
+			security = t.Text(from, k)
+		case `"tag":`:
+			tag = t.Text(from, k)
 		}
 		if i, k, more = t.More(i, k, '}'); i < 0 {
 			return i, k
 		}
 	}
-	d.labels.Take(t, base, k-1)
+	d.labels.Take(profile, security, tag)
 	t.Close(base, k-1)
 	return i, k
 }

@@ -3,8 +3,6 @@ package digest
 import (
 	"bytes"
 	"crypto/sha256"
-
-	"github.com/fhirhose/fhirhose/pipeline/digest/canon"
 )
 
 // noLabels is SHA-256 of "{}": the label digest of a resource without labels.
@@ -24,13 +22,13 @@ type Labels struct {
 // Reset starts a new resource.
 func (l *Labels) Reset() { l.text = l.text[:0] }
 
-// Take keeps the labels of meta, the innermost open object of t; base and k are
-// as for [canon.Tape.Close], which must come next.
-func (l *Labels) Take(t *canon.Tape, base, k int) {
+// Take keeps the labels of meta: the canonical texts, name and value, of these
+// members, nil where there is none.
+func (l *Labels) Take(profile, security, tag []byte) {
 	l.text = append(l.text[:0], '{')
-	l.add(t.Member(base, k, "profile"))
-	l.add(t.Member(base, k, "security"))
-	if tag := t.Member(base, k, "tag"); tag != nil {
+	l.add(profile)
+	l.add(security)
+	if tag != nil {
 		l.addTags(tag)
 	}
 	l.text = append(l.text, '}')

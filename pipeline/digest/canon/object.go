@@ -8,15 +8,21 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
-// member is one member of an open object.
+// member is one member of an open object. Its two words are stored and loaded
+// one by one: a wider load would have to wait for both stores.
 type member struct {
 	prefix uint64 // first eight bytes of the decoded name, big-endian, padded with 0
-	start  uint32 // of the opening quote of its name in the canonical text
-	end    uint32 // behind its value, set by order; or omitted
+	where  uint64 // of its text: start<<32 | end
 }
 
-// omitted in member.end marks a member that Content leaves out.
-const omitted = ^uint32(0)
+// start is where the opening quote of the name stands in the canonical text.
+func (m member) start() int { return int(m.where >> 32) }
+
+// end is the position behind the value; it is known from close on.
+func (m member) end() int { return int(uint32(m.where)) }
+
+// newMember returns a member that starts at k.
+func newMember(prefix uint64, k int) member { return member{prefix, uint64(k) << 32} }
 
 // Begin opens an object whose brace has been read, and returns its number for
 // End.
@@ -40,7 +46,7 @@ func (t *Tape) Name(i, o, k int) (int, int, int) {
 			store8(at(t.raw, o), 0, x)
 			store8(at(t.text, k), 0, x)
 			prefix := bits.ReverseBytes64(x) &^ (^uint64(0) >> n)
-			t.members = append(t.members, member{prefix: prefix, start: uint32(k - 1)})
+			t.members = append(t.members, newMember(prefix, k-1))
 			n = n>>3 + 1
 			return i + n, o + n, k + n
 		}
@@ -51,7 +57,7 @@ func (t *Tape) Name(i, o, k int) (int, int, int) {
 // longName reads a name of eight bytes or more, or one with unusual characters;
 // x are its first bytes.
 func (t *Tape) longName(i, o, k int, x uint64) (int, int, int) {
-	m := member{start: uint32(k - 1)}
+	m := newMember(0, k-1)
 	if special(x) == 0 {
 		store8(at(t.raw, o), 0, x)
 		store8(at(t.text, k), 0, x)
@@ -67,17 +73,19 @@ func (t *Tape) longName(i, o, k int, x uint64) (int, int, int) {
 	return i, o, k
 }
 
-// Omit leaves the newest member of the innermost open object out of Content. It
-// still takes part in the search for names that occur twice.
-func (t *Tape) Omit() { t.members[len(t.members)-1].end = omitted }
+// Forget drops the newest member of the innermost open object, of which nothing
+// shall stay in the canonical text. Whether its name occurs twice is the
+// caller's concern then, see [Tape.Twice].
+func (t *Tape) Forget() { t.members = t.members[:len(t.members)-1] }
 
 // End closes the innermost object: k is behind the last value in the canonical
 // text, whose members are put in order in place.
 func (t *Tape) End(base, k int) {
 	m := t.members[base:]
 	if !ascending(m) {
+		first := m[0].start()
 		t.order(m, k)
-		t.permute(m, k)
+		t.permute(m, first, k)
 	}
 	t.pop(base)
 }
@@ -106,101 +114,78 @@ func (t *Tape) pop(base int) {
 	t.open = t.open[:len(t.open)-1]
 }
 
-// Content closes the innermost object, as End does, but returns the canonical
-// text of the object without the omitted members, valid until the next call of
-// End or Content. The text that Text returns stays where it is.
+// Content closes the innermost object, as End does, but returns its canonical
+// text, valid until the next call of End or Content. The text that Text returns
+// stays where it is.
 func (t *Tape) Content(base, k int) []byte {
 	m := t.members[base:]
 	t.order(m, k)
 	t.scratch = grown(t.scratch, k+1)
 	out := append(t.scratch[:0], '{')
-	for _, m := range m {
-		if m.end != omitted {
-			if len(out) > 1 {
-				out = append(out, ',')
-			}
-			out = append(out, t.text[m.start:m.end]...)
+	for j := range m {
+		if j > 0 {
+			out = append(out, ',')
 		}
+		out = append(out, t.text[m[j].start():m[j].end()]...)
 	}
 	t.pop(base)
 	return append(out, '}')
 }
 
-// Member returns the canonical text, name and value, of the member of the
-// innermost open object with this name, which needs no escapes, or nil. k is as
-// for End; the text is valid until then.
-func (t *Tape) Member(base, k int, name string) []byte {
-	m := t.members[base:]
-	t.close(m, k)
-	for _, m := range m {
-		if string(t.name(m)) == name {
-			return t.text[m.start:m.end]
-		}
-	}
-	return nil
-}
-
 // close sets the ends of members, which still are in the order of the source.
 func (t *Tape) close(m []member, k int) {
-	end := uint32(k)
 	for j := len(m) - 1; j >= 0; j-- {
-		if m[j].end != omitted {
-			m[j].end = end
-		}
-		end = m[j].start - 1
+		start := m[j].start()
+		m[j].where = uint64(start)<<32 | uint64(k)
+		k = start - 1
 	}
 }
 
 // order closes and sorts members, and notes a name that occurs twice.
 func (t *Tape) order(m []member, k int) {
 	t.close(m, k)
-	if len(m) <= 32 {
-		for j := 1; j < len(m); j++ {
-			x := m[j]
-			h := j
-			for ; h > 0 && (x.prefix < m[h-1].prefix || x.prefix == m[h-1].prefix && t.compare(x, m[h-1]) < 0); h-- {
-				m[h] = m[h-1]
-			}
-			m[h] = x
-		}
-	} else {
+	if len(m) > 32 {
 		slices.SortStableFunc(m, t.compare)
+		return
 	}
 	for j := 1; j < len(m); j++ {
-		if m[j-1].prefix == m[j].prefix && t.compare(m[j-1], m[j]) == 0 {
-			t.noteDuplicate(m[j])
-			break
+		prefix, where := m[j].prefix, m[j].where
+		h := j
+		for ; h > 0 && prefix <= m[h-1].prefix; h-- {
+			if prefix == m[h-1].prefix && t.compare(m[h-1], member{prefix, where}) <= 0 {
+				break
+			}
+			m[h].prefix, m[h].where = m[h-1].prefix, m[h-1].where
 		}
+		m[h].prefix, m[h].where = prefix, where
 	}
 }
 
-// permute puts the canonical text of sorted members in order.
-func (t *Tape) permute(m []member, k int) {
-	first := m[0].start
-	for _, m := range m[1:] {
-		first = min(first, m.start)
-	}
-	at := int(first)
-	for len(m) > 0 && int(m[0].start) == at { // already in place
-		at = int(m[0].end) + 1
+// permute puts the canonical text of sorted members in order, which begins at
+// first.
+func (t *Tape) permute(m []member, first, k int) {
+	for len(m) > 0 && m[0].start() == first { // already in place
+		first = m[0].end() + 1
 		m = m[1:]
 	}
 	if len(m) == 0 {
 		return
 	}
-	t.scratch = grown(t.scratch, k-at)
-	old := t.scratch[:copy(t.scratch, t.text[at:k])]
-	shift := at
-	for j, m := range m {
+	t.scratch = grown(t.scratch, k-first)
+	old, text := t.scratch, t.text[first:k]
+	copy(old, text)
+	n := 0
+	for j := range m {
 		if j > 0 {
-			t.text[at] = ','
-			at++
+			text[n] = ','
+			n++
 		}
-		at += copy(t.text[at:], old[int(m.start)-shift:int(m.end)-shift])
+		n += copy(text[n:], old[m[j].start()-first:m[j].end()-first])
 	}
 }
 
-// compare orders members by their decoded names.
+// compare orders members by their decoded names. It meets every pair of equal
+// names, since a sort must compare neighbours, and notes the first.
 func (t *Tape) compare(a, b member) int {
 	if a.prefix != b.prefix {
 		if a.prefix < b.prefix {
@@ -209,6 +194,10 @@ func (t *Tape) compare(a, b member) int {
 		return 1
 	}
 	x, y := t.name(a), t.name(b)
+	if bytes.Equal(x, y) { // canonical texts are equal if the names are
+		t.Twice(x)
+		return 0
+	}
 	if bytes.IndexByte(x, '\\') < 0 && bytes.IndexByte(y, '\\') < 0 {
 		return bytes.Compare(x, y)
 	}
@@ -225,7 +214,7 @@ func (t *Tape) compare(a, b member) int {
 
 // name returns the canonical text of a member's name, without quotes.
 func (t *Tape) name(m member) []byte {
-	text := t.text[m.start+1:]
+	text := t.text[m.start()+1:]
 	n := 0
 	for text[n] != '"' {
 		if text[n] == '\\' {
@@ -277,11 +266,13 @@ func unhex(b byte) byte {
 	return b - '0'
 }
 
-func (t *Tape) noteDuplicate(m member) {
+// Twice notes that a name, in canonical text, occurs twice in the innermost open
+// object. Only the first such name counts, and only if there is no fault.
+func (t *Tape) Twice(name []byte) {
 	if t.duplicate || t.fault != pipeline.NoReason {
 		return
 	}
 	t.duplicate = true
 	t.path = t.appendOuterPath(t.path[:0])
-	t.path = AppendElement(t.path, t.name(m))
+	t.path = AppendElement(t.path, name)
 }
