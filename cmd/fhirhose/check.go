@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/survey"
+	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/records"
 )
@@ -61,10 +64,13 @@ func (c *common) check(ctx context.Context, job *jobfile.Job, writeProbe bool) e
 		Source: job.Source.Export.String(), Output: job.Output().String(), State: job.State,
 		StateFree: statedir.Free(job.State), SinkFree: -1, Probes: []string{},
 	}
+	w := &wiring{job: job, seen: newObservation(job), patience: time.Second}
 	checkState(job, r, writeProbe)
-	source := checkSource(ctx, job, r)
-	sink, closeSink := checkSink(ctx, job, r, writeProbe)
-	defer closeSink()
+	source := checkSource(ctx, w, r)
+	sink := checkSink(ctx, w, r, writeProbe)
+	if sink != nil {
+		defer sink.close()
+	}
 	if source != nil && sink != nil {
 		checkFit(job, r, source, sink)
 		checkOwner(ctx, job, r, source, sink)
@@ -115,8 +121,9 @@ func checkState(job *jobfile.Job, r *survey.Result, writeProbe bool) {
 }
 
 // checkSource opens the source and samples it. It returns nil if that failed.
-func checkSource(ctx context.Context, job *jobfile.Job, r *survey.Result) exportSource {
-	source, err := openSource(ctx, job, nil, newObservation(job))
+func checkSource(ctx context.Context, w *wiring, r *survey.Result) exportSource {
+	job := w.job
+	source, err := w.openSource(ctx)
 	if err != nil {
 		r.Fail(err)
 		return nil
@@ -137,15 +144,14 @@ func checkSource(ctx context.Context, job *jobfile.Job, r *survey.Result) export
 	return source
 }
 
-// checkSink opens the sink. It returns nil if that failed, and the function that
-// closes it.
-func checkSink(ctx context.Context, job *jobfile.Job, r *survey.Result, writeProbe bool) (pipeline.Sink, func()) {
-	sink, closeSink, err := openSink(ctx, ctx, job, nil, newObservation(job))
+// checkSink opens the sink. It returns nil if that failed.
+func checkSink(ctx context.Context, w *wiring, r *survey.Result, writeProbe bool) *openedSink {
+	sink, err := w.openSink(ctx, ctx)
 	if err != nil {
 		r.Fail(err)
-		return nil, func() {}
+		return nil
 	}
-	switch at := job.Output(); {
+	switch at := w.job.Output(); {
 	case at.IsS3() && writeProbe:
 		probeSink(ctx, r, sink)
 	case !at.IsS3():
@@ -156,12 +162,12 @@ func checkSink(ctx context.Context, job *jobfile.Job, r *survey.Result, writePro
 			probeDirectory(r, "sink", at.Dir)
 		}
 	}
-	return sink, closeSink
+	return sink
 }
 
 // checkFit refuses limits that cannot hold the job.
-func checkFit(job *jobfile.Job, r *survey.Result, source exportSource, sink pipeline.Sink) {
-	if _, err := records.New(recordOptions(job), source, sink, nil, slog.New(slog.DiscardHandler)); err != nil {
+func checkFit(job *jobfile.Job, r *survey.Result, source exportSource, sink *openedSink) {
+	if _, err := records.New(recordOptions(job), source, sink.Sink, nil, slog.New(slog.DiscardHandler)); err != nil {
 		r.Fail(err)
 	}
 	if container := containerMemory(); container < job.Limits.Memory {
@@ -171,26 +177,44 @@ func checkFit(job *jobfile.Job, r *survey.Result, source exportSource, sink pipe
 
 // checkOwner asks whether sink and state belong to this job, as far as they
 // belong to one at all.
-func checkOwner(ctx context.Context, job *jobfile.Job, r *survey.Result, source exportSource, sink pipeline.Sink) {
+func checkOwner(ctx context.Context, job *jobfile.Job, r *survey.Result, source exportSource, sink *openedSink) {
 	path := filepath.Join(job.State, checkpointFile)
 	if _, err := os.Stat(path); err == nil {
 		checkCheckpoint(job, r, path, source)
 		return
 	}
-	const claim = "_fhirhose/claim.json"
-	reader, err := sink.Reader(ctx, claim)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			r.Fail(err)
-		}
-		return
+	err := lookForClaim(ctx, sink)
+	refused, answered := errors.AsType[*objectstore.Scrubbed](err)
+	switch {
+	case err == nil:
+		r.Fail(&pipeline.Error{
+			Op: "claim", Object: job.Output().String(), Kind: pipeline.KindClaimed,
+			Err:  errors.New("it belongs to a run that this state directory does not know"),
+			Hint: "name the state directory of that run, or give this job another name or sink",
+		})
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, objectstore.ErrNotFound):
+	case answered && refused.Status == http.StatusForbidden:
+		r.Warn("whether another run has claimed the sink cannot be seen: %v; without s3:ListBucket S3 answers so for an object that is not there", err)
+	default:
+		r.Fail(err)
 	}
-	_ = reader.Close()
-	r.Fail(&pipeline.Error{
-		Op: "claim", Object: job.Output().String(), Kind: pipeline.KindClaimed,
-		Err:  errors.New("it belongs to a run that this state directory does not know"),
-		Hint: "name the state directory of that run, or give this job another name or sink",
-	})
+}
+
+const claimName = "_fhirhose/claim.json"
+
+// lookForClaim returns nil if the sink is claimed, and an error that says that
+// it is not, or why that cannot be known. A GET tells an absent bucket from an
+// absent object.
+func lookForClaim(ctx context.Context, sink *openedSink) error {
+	if sink.bucket != nil {
+		_, err := sink.bucket.Get(ctx, sink.bucket.Location().Key(claimName), 1<<20)
+		return err
+	}
+	reader, err := sink.Reader(ctx, claimName)
+	if err != nil {
+		return err
+	}
+	return reader.Close()
 }
 
 func checkCheckpoint(job *jobfile.Job, r *survey.Result, path string, source exportSource) {

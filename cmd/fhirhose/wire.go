@@ -31,12 +31,12 @@ const (
 // does not write to the sink. ctx bounds the opening, running the transfers of
 // the sink until the job is closed.
 func openMover(ctx, running context.Context, job *jobfile.Job, seen *observation, log *slog.Logger) (*opened, error) {
-	bandwidth := objectstore.NewBandwidth(job.Limits.Bandwidth)
-	source, err := openSource(ctx, job, bandwidth, seen)
+	w := wiring{job: job, seen: seen, bandwidth: objectstore.NewBandwidth(job.Limits.Bandwidth)}
+	source, err := w.openSource(ctx)
 	if err != nil {
 		return nil, err
 	}
-	sink, closeSink, err := openSink(ctx, running, job, bandwidth, seen)
+	sink, err := w.openSink(ctx, running)
 	if err != nil {
 		return nil, err
 	}
@@ -44,12 +44,12 @@ func openMover(ctx, running context.Context, job *jobfile.Job, seen *observation
 	options.OnCut = seen.write
 	store, err := checkpoint.Open(filepath.Join(job.State, checkpointFile), checkpoint.NewIdentity(options.Shape(), source.Objects()))
 	if err != nil {
-		closeSink()
+		sink.close()
 		return nil, err
 	}
-	closeAll := func() error { closeSink(); return store.Close() }
+	closeAll := func() error { sink.close(); return store.Close() }
 	options.Claim = store.Claim()
-	m, err := records.New(options, source, sink, store, log)
+	m, err := records.New(options, source, sink.Sink, store, log)
 	if err != nil {
 		return nil, errors.Join(err, closeAll())
 	}
@@ -100,13 +100,21 @@ type exportSource interface {
 	Peek(ctx context.Context, i int, limit int64) ([]byte, error)
 }
 
-func openSource(ctx context.Context, job *jobfile.Job, bandwidth *rate.Limiter, seen *observation) (exportSource, error) {
-	options := dynamoexport.Options{Location: job.Source.Export.String(), StateDir: job.State, Staged: seen.onStaged}
-	if at := job.Source.Export; at.IsS3() {
-		store, err := openStore(ctx, at, objectstore.Options{
-			Region: job.Source.Region, PathStyle: job.Source.S3.PathStyle,
-			ExpectedBucketOwner: job.Source.Owner, Bandwidth: bandwidth,
-		}, seen)
+// wiring opens what a job stands on.
+type wiring struct {
+	job       *jobfile.Job
+	seen      *observation
+	bandwidth *rate.Limiter // shared by source and sink
+	patience  time.Duration // to wait for fresh credentials; 0: as long as a move waits
+}
+
+func (w *wiring) openSource(ctx context.Context) (exportSource, error) {
+	from := w.job.Source
+	options := dynamoexport.Options{Location: from.Export.String(), StateDir: w.job.State, Staged: w.seen.onStaged}
+	if from.Export.IsS3() {
+		store, err := w.openStore(ctx, from.Export, objectstore.Options{
+			Region: from.Region, PathStyle: from.S3.PathStyle, ExpectedBucketOwner: from.Owner,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -115,32 +123,38 @@ func openSource(ctx context.Context, job *jobfile.Job, bandwidth *rate.Limiter, 
 	return dynamoexport.Open(ctx, options)
 }
 
-// openSink also returns the function that ends the sink's transfers.
-func openSink(ctx, running context.Context, job *jobfile.Job, bandwidth *rate.Limiter, seen *observation) (pipeline.Sink, func(), error) {
-	at := job.Output()
+// openedSink is a sink and what it stands on.
+type openedSink struct {
+	pipeline.Sink
+	bucket *objectstore.Store // nil on a disk
+	close  func()             // ends the sink's transfers
+}
+
+func (w *wiring) openSink(ctx, running context.Context) (*openedSink, error) {
+	at, to := w.job.Output(), w.job.Sink
 	if !at.IsS3() {
 		sink, err := folder.Open(folder.Options{Dir: at.Dir})
-		return sink, func() {}, err
+		return &openedSink{sink, nil, func() {}}, err
 	}
-	store, err := openStore(ctx, at, objectstore.Options{
-		Region: job.Sink.Region, PathStyle: job.Sink.S3.PathStyle, RequestChecksums: job.Sink.S3.RequestChecksums,
-		ExpectedBucketOwner: job.Sink.Owner, Bandwidth: bandwidth,
-	}, seen)
+	store, err := w.openStore(ctx, at, objectstore.Options{
+		Region: to.Region, PathStyle: to.S3.PathStyle, RequestChecksums: to.S3.RequestChecksums, ExpectedBucketOwner: to.Owner,
+	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	running, cancel := context.WithCancel(running)
 	sink, err := bucket.Open(running, bucket.Options{
-		Store: store, Tails: filepath.Join(job.State, tailsFolder),
-		KMSKey: job.Sink.KMSKey, Unconditional: !job.Sink.S3.ConditionalWrites,
+		Store: store, Tails: filepath.Join(w.job.State, tailsFolder),
+		KMSKey: to.KMSKey, Unconditional: !to.S3.ConditionalWrites,
 	})
 	if err != nil {
 		cancel()
-		return nil, nil, err
+		return nil, err
 	}
-	return sink, func() { cancel(); sink.Close(); store.Close() }, nil
+	return &openedSink{sink, store, func() { cancel(); sink.Close(); store.Close() }}, nil
 }
 
-func openStore(ctx context.Context, at jobfile.Location, options objectstore.Options, seen *observation) (*objectstore.Store, error) {
-	return objectstore.Open(ctx, objectstore.Location{Bucket: at.Bucket, Prefix: at.Prefix}, options, seen.onRetry)
+func (w *wiring) openStore(ctx context.Context, at jobfile.Location, options objectstore.Options) (*objectstore.Store, error) {
+	options.Bandwidth, options.CredentialPatience = w.bandwidth, w.patience
+	return objectstore.Open(ctx, objectstore.Location{Bucket: at.Bucket, Prefix: at.Prefix}, options, w.seen.onRetry)
 }

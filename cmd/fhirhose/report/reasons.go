@@ -7,7 +7,7 @@ func Meaning(reason string) string { return meanings[reason] }
 
 var meanings = map[string]string{
 	pipeline.OtherTenant.String(): "belongs to another tenant than source.tenant",
-	pipeline.IsPending.String():   "PENDING: a transaction that was never committed",
+	pipeline.IsPending.String():   "documentStatus PENDING: the transaction was never committed",
 	pipeline.OtherType.String():   "type is not in source.types",
 	pipeline.NotSince.String():    "not updated after source.since",
 	pipeline.AfterUntil.String():  "updated after source.until",
