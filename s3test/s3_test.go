@@ -2,6 +2,7 @@ package s3test_test
 
 import (
 	"context"
+	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,12 +12,18 @@ import (
 
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 	"github.com/fhirhose/fhirhose/s3test"
 	"github.com/fhirhose/fhirhose/sinks/bucket"
 	"github.com/fhirhose/fhirhose/sinks/sinktest"
 )
 
-func TestMain(m *testing.M) { os.Exit(s3test.Main(m)) }
+func TestMain(m *testing.M) {
+	os.Exit(recordstest.Main(func() int { return s3test.Main(m) }, func(text []byte) (recordstest.Place, error) {
+		var p buckets
+		return p, json.Unmarshal(text, &p)
+	}))
+}
 
 const (
 	bucketName = "exports"

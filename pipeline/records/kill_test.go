@@ -9,7 +9,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(recordstest.Main(m, func(text []byte) (recordstest.Place, error) {
+	os.Exit(recordstest.Main(m.Run, func(text []byte) (recordstest.Place, error) {
 		var p disk
 		return p, json.Unmarshal(text, &p)
 	}))

@@ -32,12 +32,13 @@ type order struct {
 	Count string        // or never: count the points into this file
 }
 
-// Main runs the tests of a package, or one job where this process is a child.
-func Main(m *testing.M, decode func(place []byte) (Place, error)) int {
+// Main runs tests, which is usually testing.M's Run, or one job where this
+// process is a child. It returns the exit code.
+func Main(tests func() int, decode func(place []byte) (Place, error)) int {
 	if text := os.Getenv(childEnv); text != "" {
 		return child(text, decode)
 	}
-	return m.Run()
+	return tests()
 }
 
 // child runs the job and kills itself as ordered.

@@ -1,0 +1,157 @@
+package s3test_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fhirhose/fhirhose/bench/generate"
+	"github.com/fhirhose/fhirhose/objectstore"
+	"github.com/fhirhose/fhirhose/objectstore/objecttest"
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
+	"github.com/fhirhose/fhirhose/s3test"
+	"github.com/fhirhose/fhirhose/sinks/bucket"
+	"github.com/fhirhose/fhirhose/sources/dynamoexport"
+)
+
+// buckets is an export and a sink in the gateway. The environment says where the
+// gateway is, for children too.
+type buckets struct {
+	Export, Sink string // prefixes
+	server       *s3test.Server
+}
+
+func (b buckets) store(ctx context.Context, prefix string) (*objectstore.Store, error) {
+	return objectstore.Open(ctx, objectstore.Location{Bucket: bucketName, Prefix: prefix}, objectstore.Options{
+		PathStyle: true, MaxBackoff: 20 * time.Millisecond, IdleTimeout: 2 * time.Second, CredentialPatience: 2 * time.Second,
+	}, nil)
+}
+
+func (b buckets) Open(ctx context.Context, state string) (pipeline.Source, pipeline.Sink, func(), error) {
+	in, err := b.store(ctx, b.Export)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	source, err := dynamoexport.Open(ctx, dynamoexport.Options{Bucket: in, StateDir: state})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	out, err := b.store(ctx, b.Sink)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	sink, err := bucket.Open(ctx, bucket.Options{Store: out, Tails: filepath.Join(state, "tails"), PartSize: minPart})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return source, sink, func() { sink.Close(); out.Close(); in.Close() }, nil
+}
+
+// Tree lists keys, bytes and ETags of what is visible, and unfinished uploads.
+func (b buckets) Tree(t testing.TB) (tree []string) {
+	objects := b.server.Objects(t, bucketName, b.Sink+"/")
+	for _, key := range slices.Sorted(maps.Keys(objects)) {
+		if name := strings.TrimPrefix(key, b.Sink+"/"); name != "_fhirhose/claim.json" {
+			o := objects[key]
+			tree = append(tree, fmt.Sprintf("%s %d %x %s", name, len(o.Content), sha256.Sum256(o.Content), o.ETag))
+		}
+	}
+	for _, key := range b.server.Uploads(t, bucketName) {
+		if strings.HasPrefix(key, b.Sink+"/") {
+			tree = append(tree, "upload of "+key)
+		}
+	}
+	return tree
+}
+
+func (b buckets) Announced(t testing.TB) bool {
+	return len(b.server.Objects(t, bucketName, b.Sink+"/migration_output.json")) > 0
+}
+
+// jobs lays an export into the gateway that rolls a folder, has a file of three
+// parts of 5 MiB, S3's least, and has three objects for each lane.
+func jobs(t *testing.T, server *s3test.Server) func(t *testing.T) recordstest.Job {
+	server.MakeBucket(t, bucketName)
+	dir := t.TempDir()
+	options, err := generate.Sized(generate.Options{Dir: dir, Seed: 11, Types: 2, Versions: 2, Objects: 9}, 34_000_000)
+	check(t, err)
+	_, err = generate.Write(t.Context(), options)
+	check(t, err)
+	const export = "p/AWSDynamoDB/01693685827463-2d8752fd"
+	check(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		server.Put(t, bucketName, export+"/"+filepath.ToSlash(name), content)
+		return err
+	}))
+	var n atomic.Int64
+	return func(t *testing.T) recordstest.Job {
+		o := recordstest.SmallOptions()
+		o.Caps.FileBytes, o.Caps.FolderBytes = 12_000_000, 16_500_000
+		o.BatchBytes, o.SegmentEntries, o.CutBytes = 64<<10, 5000, 2_000_000
+		place := buckets{Export: export, Sink: fmt.Sprintf("sink-%d/job", n.Add(1)), server: server}
+		return recordstest.Job{Place: place, State: t.TempDir(), Options: o}
+	}
+}
+
+func TestKillAtEveryPoint(t *testing.T) {
+	recordstest.KillAtEveryPoint(t, jobs(t, s3test.Start(t)),
+		"stage", "staged", "write", "fsync", "commit", "committed", "upload part", "part uploaded", "complete upload")
+}
+
+func TestKillAtRandomMoments(t *testing.T) {
+	recordstest.KillAtRandomMoments(t, jobs(t, s3test.Start(t)), 25)
+}
+
+// TestMoveThroughFaults: with 20 % of all calls failing in every way that the
+// proxy knows, keys, bytes and ETags are those of a run without faults, nothing
+// is left over, and attempts stay bounded.
+func TestMoveThroughFaults(t *testing.T) {
+	server := s3test.Start(t)
+	newJob := jobs(t, server)
+	whole := newJob(t)
+	before, _ := server.Faults.Counts()
+	whole.MustRun(t)
+	after, _ := server.Faults.Counts()
+	want := whole.Place.Tree(t)
+	parts := 0
+	for _, line := range want {
+		if strings.Contains(line, "-3\"") {
+			parts++
+		}
+	}
+	if parts == 0 {
+		t.Errorf("no file of three parts in\n%s", strings.Join(want, "\n"))
+	}
+	for _, folder := range []string{"v1-0/", "v1-1/"} {
+		if !slices.ContainsFunc(want, func(line string) bool { return strings.HasPrefix(line, folder) }) {
+			t.Errorf("no folder %s", folder)
+		}
+	}
+	j := newJob(t)
+	server.Faults.Decide(objecttest.Seeded(1, 0.2, objecttest.Transient()...))
+	j.MustRun(t)
+	server.Faults.Decide(nil)
+	through, injected := server.Faults.Counts()
+	recordstest.SameTree(t, j.Place.Tree(t), want)
+	if calls, least := through-after, after-before; calls > 2*least {
+		t.Errorf("%d calls where %d suffice without faults", calls, least)
+	}
+	t.Logf("%d calls without faults, %d with; injected %v", after-before, through-after, injected)
+}
