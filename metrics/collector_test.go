@@ -64,8 +64,10 @@ func after() Status {
 		}},
 		Files: 3, FilesSealed: 2, OpenFiles: 1, Folders: map[string]int{"v1": 2},
 		LockedAges: map[string]int64{"<1h": 1}, UnknownAttributes: map[string]int64{"x": 1}, NoLastUpdated: 1,
-		Ledger: &LedgerTotals{Entries: 1, Bytes: 2, Resources: 3, Deleted: 4, Unsettled: 5, Ambiguous: 6,
-			Duplicates: 7, VersionHoles: 8, Unidentified: 9},
+		Ledger: &LedgerTotals{
+			Entries: 1, Bytes: 2, Resources: 3, Deleted: 4, Unsettled: 5, Ambiguous: 6,
+			Duplicates: 7, VersionHoles: 8, Unidentified: 9,
+		},
 		Stages:        []Stage{{Name: "merge", Busy: 2, Queue: 3, Capacity: 16}},
 		BytesInFlight: 1, MemoryLimit: 2, Cuts: 3, CutSeconds: 4, LastCut: noon, LastCutLength: 5,
 		Retries: map[string]int64{"throttled": 1}, LastProgress: noon, WaitingFor: "object data/x.json.gz", LastRetryWait: noon,
@@ -91,8 +93,10 @@ func TestEachMetricMoves(t *testing.T) {
 func TestLabelsAreClosed(t *testing.T) {
 	const secret = "canary"
 	s := Status{
-		Types: map[string]*TypeTotals{secret: {Read: 1,
-			Filtered: map[string]int64{secret: 1}, Quarantined: map[string]int64{secret: 1}}, Unreadable: {Read: 2}},
+		Types: map[string]*TypeTotals{secret: {
+			Read:     1,
+			Filtered: map[string]int64{secret: 1}, Quarantined: map[string]int64{secret: 1},
+		}, Unreadable: {Read: 2}},
 		LockedAges: map[string]int64{secret: 1}, UnknownAttributes: map[string]int64{secret: 1},
 		Folders: map[string]int{secret: 1}, Retries: map[string]int64{secret: 1}, WaitingFor: secret,
 		Stages: []Stage{{Name: secret}}, Phase: secret, Job: secret, Error: secret, Hint: secret,

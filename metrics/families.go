@@ -41,14 +41,23 @@ func records() []family {
 	return []family{
 		byType("records_read_total", "Records read, by resource type.", func(t *TypeTotals) int64 { return t.Read }),
 		byType("records_written_total", "Records written, by resource type.", func(t *TypeTotals) int64 { return t.Written }),
-		{"records_filtered_total", prometheus.CounterValue, "Records left out by the job's options, by reason.", []string{"reason"},
-			func(v snapshot, out emit) { each(fold(v.labels.reasons, v.FilteredByReason()), out) }},
-		{"records_quarantined_total", prometheus.CounterValue, "Records that could not be moved and were stored with the reason.", []string{"reason"},
-			func(v snapshot, out emit) { each(fold(v.labels.reasons, v.QuarantinedByReason()), out) }},
+		{
+			"records_filtered_total", prometheus.CounterValue, "Records left out by the job's options, by reason.",
+			[]string{"reason"},
+			func(v snapshot, out emit) { each(fold(v.labels.reasons, v.FilteredByReason()), out) },
+		},
+		{
+			"records_quarantined_total", prometheus.CounterValue, "Records that could not be moved and were stored with the reason.",
+			[]string{"reason"},
+			func(v snapshot, out emit) { each(fold(v.labels.reasons, v.QuarantinedByReason()), out) },
+		},
 		byType("read_bytes_total", "Decompressed source bytes read, by resource type.", func(t *TypeTotals) int64 { return t.BytesRead }),
 		byType("written_bytes_total", "NDJSON bytes written, by resource type.", func(t *TypeTotals) int64 { return t.BytesWritten }),
-		{"locked_records_total", prometheus.CounterValue, "LOCKED records written, by their age at export time.", []string{"age"},
-			func(v snapshot, out emit) { each(fold(lockedAges, v.LockedAges), out) }},
+		{
+			"locked_records_total", prometheus.CounterValue, "LOCKED records written, by their age at export time.",
+			[]string{"age"},
+			func(v snapshot, out emit) { each(fold(lockedAges, v.LockedAges), out) },
+		},
 		counter("unknown_attributes_total", "Top-level attributes that are neither FHIR nor FHIR Works; they were kept.",
 			func(v snapshot) float64 { return float64(sum(v.UnknownAttributes)) }),
 		counter("no_last_updated_total", "Records written although their meta.lastUpdated could not be read.",
@@ -115,8 +124,11 @@ func cuts() []family {
 
 func health() []family {
 	return []family{
-		{"retries_total", prometheus.CounterValue, "Retries by this process, by cause.", []string{"cause"},
-			func(v snapshot, out emit) { each(fold(v.labels.retries, v.Retries), out) }},
+		{
+			"retries_total", prometheus.CounterValue, "Retries by this process, by cause.",
+			[]string{"cause"},
+			func(v snapshot, out emit) { each(fold(v.labels.retries, v.Retries), out) },
+		},
 		gauge("progress_age_seconds", "Time since the pipeline last got on; -1 before it first did.", func(v snapshot) float64 { return v.age(v.LastProgress) }),
 		gauge("retry_wait_age_seconds", "Time since the last wait before a retry; -1 if there was none.", func(v snapshot) float64 { return v.age(v.LastRetryWait) }),
 		{"waiting", prometheus.GaugeValue, "1 for what the pipeline waits for now.", []string{"for"}, func(v snapshot, out emit) {
@@ -164,8 +176,11 @@ func ledger() []family {
 
 func about() []family {
 	return []family{
-		{"build_info", prometheus.GaugeValue, "Always 1; the labels name the release and its format version.", []string{"version", "format_version"},
-			func(v snapshot, out emit) { out(1, v.Build, strconv.Itoa(v.Format)) }},
+		{
+			"build_info", prometheus.GaugeValue, "Always 1; the labels name the release and its format version.",
+			[]string{"version", "format_version"},
+			func(v snapshot, out emit) { out(1, v.Build, strconv.Itoa(v.Format)) },
+		},
 	}
 }
 

@@ -170,9 +170,28 @@ func checkFit(job *jobfile.Job, r *survey.Result, source exportSource, sink *ope
 	if _, err := records.New(recordOptions(job), source, sink.Sink, nil, slog.New(slog.DiscardHandler)); err != nil {
 		r.Fail(err)
 	}
+	if need := spoolNeeded(job, source); need > job.Limits.Spool {
+		r.Fail(&pipeline.Error{
+			Op: "divide limits.spool", Kind: pipeline.KindConfig,
+			Err:  fmt.Errorf("the objects of %d lanes take %s together", job.Layout.Lanes, human.Bytes(need)),
+			Hint: fmt.Sprintf("set limits.spool to at least %dMiB, or layout.lanes lower", need>>20+1),
+		})
+	}
 	if container := containerMemory(); container < job.Limits.Memory {
 		r.Warn("the container has %s of memory, less than limits.memory (%s)", human.Bytes(container), human.Bytes(job.Limits.Memory))
 	}
+}
+
+// spoolNeeded is what the objects that lanes hold take in state.
+func spoolNeeded(job *jobfile.Job, source exportSource) (need int64) {
+	if !source.Spools() {
+		return 0
+	}
+	objects := source.Objects()
+	for i := range objects[:min(len(objects), job.Layout.Lanes)] {
+		need += objects[i].Size
+	}
+	return need
 }
 
 // checkOwner asks whether sink and state belong to this job, as far as they

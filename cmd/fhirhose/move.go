@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,7 +16,6 @@ import (
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
-	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/records"
 )
 
@@ -198,24 +195,4 @@ func (r *running) conclude(end ending) error {
 		}
 	}
 	return endWith(end.exit)
-}
-
-// write renews status.json. A job that an earlier process has finished is left
-// as it is.
-func (o *observation) write() error {
-	s := o.status()
-	if s.Started.Before(o.started) {
-		if last, err := metrics.ReadStatus(o.job.State); err == nil && last.Phase == metrics.PhaseDone {
-			return nil
-		}
-	}
-	data, err := s.Encode()
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(o.job.State, metrics.StatusFile)
-	if err := durable.WriteFile(path, data); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
 }

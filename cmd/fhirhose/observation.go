@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/durable"
 )
 
 // mover is the record pipeline, as this package uses it.
@@ -108,6 +110,23 @@ func (o *observation) status() metrics.Status {
 		o.end.describe(&s)
 	}
 	return s
+}
+
+// write renews status.json. A job that an earlier process has finished is left
+// as it is.
+func (o *observation) write() error {
+	s := o.status()
+	if s.Started.Before(o.started) {
+		if last, err := metrics.ReadStatus(o.job.State); err == nil && last.Phase == metrics.PhaseDone {
+			return nil
+		}
+	}
+	data, err := s.Encode()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(o.job.State, metrics.StatusFile)
+	return durable.Failure("write", path, durable.WriteFile(path, data))
 }
 
 func (e *ending) describe(s *metrics.Status) {

@@ -32,17 +32,17 @@ const (
 // the error is KindClaimed and names its pid.
 func Take(dir string) (*Lock, error) {
 	if err := durable.MkdirAll(dir); err != nil {
-		return nil, failure("make state directory", dir, err)
+		return nil, durable.Failure("make state directory", dir, err)
 	}
 	file, err := os.OpenFile(filepath.Join(dir, LockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, failure("open lock of", dir, err)
+		return nil, durable.Failure("open lock of", dir, err)
 	}
 	if err := take(file); err != nil {
 		pid := owner(dir)
 		_ = file.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, failure("lock", dir, err)
+			return nil, durable.Failure("lock", dir, err)
 		}
 		return nil, &pipeline.Error{
 			Op: "lock", Object: dir, Kind: pipeline.KindClaimed,
@@ -52,7 +52,7 @@ func Take(dir string) (*Lock, error) {
 	}
 	if err := write(file); err != nil {
 		_ = file.Close()
-		return nil, failure("write lock of", dir, err)
+		return nil, durable.Failure("write lock of", dir, err)
 	}
 	return &Lock{file}, nil
 }
@@ -104,12 +104,4 @@ func Holder(dir string) (pid string, held bool) {
 		return owner(dir), true
 	}
 	return "", false
-}
-
-func failure(op, dir string, err error) error {
-	kind, hint := pipeline.KindConfig, "give this user a directory on a local disk that it may write to (key: state)"
-	if errors.Is(err, unix.ENOSPC) {
-		kind, hint = pipeline.KindRetryLater, "free some space there"
-	}
-	return &pipeline.Error{Op: op, Object: dir, Kind: kind, Err: err, Hint: hint}
 }

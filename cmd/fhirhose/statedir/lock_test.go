@@ -48,7 +48,7 @@ func TestTakeWhereAFileStands(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Take(path); pipeline.KindOf(err) != pipeline.KindConfig {
+	if _, err := Take(path); pipeline.KindOf(err) != pipeline.KindConfig || pipeline.HintOf(err) == "" {
 		t.Errorf("got %v", err)
 	}
 }
