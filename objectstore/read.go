@@ -32,13 +32,17 @@ type Info struct {
 // Head returns what S3 tells of an object without reading it. An absent object
 // is an error that is ErrNotFound.
 func (s *Store) Head(ctx context.Context, key string) (Info, error) {
+	in := &s3.HeadObjectInput{
+		Bucket: &s.location.Bucket, Key: &key,
+		ChecksumMode: types.ChecksumModeEnabled, ExpectedBucketOwner: s.owner(),
+	}
 	out, err := call(ctx, s, "look at", key, func() (*s3.HeadObjectOutput, error) {
-		out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{
-			Bucket: &s.location.Bucket, Key: &key,
-			ChecksumMode: types.ChecksumModeEnabled, ExpectedBucketOwner: s.owner(),
-		})
+		out, err := s.client.HeadObject(ctx, in)
 		if status, _ := answer(err); status == http.StatusBadRequest {
-			err = s.explain(ctx, key, err)
+			if err := s.explain(ctx, key); err != nil {
+				return nil, err
+			}
+			return s.client.HeadObject(ctx, in)
 		}
 		return out, err
 	})
@@ -57,7 +61,7 @@ func (s *Store) Head(ctx context.Context, key string) (Info, error) {
 
 // explain repeats a refused HEAD as a GET: only that has a body, which tells an
 // expired token from a bad request.
-func (s *Store) explain(ctx context.Context, key string, otherwise error) error {
+func (s *Store) explain(ctx context.Context, key string) error {
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{
 		Bucket: &s.location.Bucket, Key: &key,
 		Range: aws.String("bytes=0-0"), ExpectedBucketOwner: s.owner(),
@@ -65,8 +69,7 @@ func (s *Store) explain(ctx context.Context, key string, otherwise error) error 
 	if err != nil {
 		return err
 	}
-	_ = out.Body.Close()
-	return otherwise
+	return out.Body.Close()
 }
 
 // Get returns a small object whole. One that is longer than limit bytes is a

@@ -430,3 +430,73 @@ func TestBandwidth(t *testing.T) {
 		t.Error("0 is a bound")
 	}
 }
+
+// The answer to a HEAD has no body, so that S3 cannot say there that a token has
+// expired: a GET asks.
+func TestExpiredOnHead(t *testing.T) {
+	r := newRig(t, objectstore.Options{CredentialPatience: time.Second})
+	r.memory.Put("k", []byte("content"))
+	for _, expired := range []int{1, 2} { // calls: the HEAD, or the GET too
+		n := 0
+		r.faults.Decide(func(*http.Request) objecttest.Fault {
+			if n++; n <= expired {
+				return objecttest.Expired
+			}
+			return objecttest.NoFault
+		})
+		info, err := r.store.Head(t.Context(), "k")
+		check(t, err)
+		if info.Size != 7 {
+			t.Errorf("got %+v", info)
+		}
+	}
+	if r.retries[objectstore.ExpiredToken] != 1 {
+		t.Errorf("told %v", r.retries)
+	}
+}
+
+// Where no region is set, the bucket is asked for its own.
+func TestRegionOfTheBucket(t *testing.T) {
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "", "AWS_DEFAULT_REGION": "",
+		"AWS_CONFIG_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		t.Setenv(name, value)
+	}
+	for _, status := range []int{200, 301, 403} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			w.Header().Set("X-Amz-Bucket-Region", "ap-south-1")
+			if q.Method == http.MethodHead {
+				w.WriteHeader(status)
+				return
+			}
+			if strings.Contains(q.Header.Get("Authorization"), "/ap-south-1/s3/") {
+				_, _ = io.WriteString(w, "right")
+			}
+		}))
+		t.Setenv("AWS_ENDPOINT_URL_S3", server.URL)
+		store, err := objectstore.Open(t.Context(), objectstore.Location{Bucket: "b"}, objectstore.Options{PathStyle: true}, nil)
+		check(t, err)
+		content, err := store.Get(t.Context(), "k", 100)
+		if err != nil || string(content) != "right" {
+			t.Errorf("status %d: got %q, %v", status, content, err)
+		}
+		store.Close()
+		server.Close()
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("s3://bucket/prefix/")
+	f.Add("s3://b//a//")
+	f.Fuzz(func(t *testing.T, text string) {
+		at, err := objectstore.Parse(text)
+		if err != nil {
+			return
+		}
+		again, err := objectstore.Parse(at.String())
+		if err != nil || again != at {
+			t.Errorf("%q reads as %+v, which reads as %+v, %v", text, at, again, err)
+		}
+	})
+}

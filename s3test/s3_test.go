@@ -3,6 +3,7 @@ package s3test_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -88,6 +89,7 @@ func check(t *testing.T, err error) {
 }
 
 func TestBucketConformance(t *testing.T) {
+	check(t, flag.Set("rapid.checks", "15")) // each moves megabytes
 	sinktest.Run(t, func(t *testing.T) sinktest.Place {
 		r := newRig(t)
 		return sinktest.Place{

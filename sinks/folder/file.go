@@ -105,9 +105,9 @@ func cut(partial string, size int64) error {
 
 // Mark implements [pipeline.File].
 func (f *file) Mark() func(context.Context) (json.RawMessage, error) {
-	dir, complete := f.dir, f.complete
+	dir, complete, empty := f.dir, f.complete, f.size == 0
 	return func(context.Context) (json.RawMessage, error) {
-		if dir == nil {
+		if dir == nil || empty {
 			return nil, nil // nothing was added to what the checkpoint knows
 		}
 		if err := f.sync(complete); err != nil {

@@ -56,6 +56,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Place) {
 		{"remove", testRemove},
 		{"free", testFree},
 		{"many files", testManyFiles},
+		{"lives", testLives},
 		{"killed at every fault point", testFaults},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, fresh(t)) })
