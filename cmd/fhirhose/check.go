@@ -24,7 +24,7 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline/records"
 )
 
-func newCheck(c *common) *cobra.Command {
+func newCheck(c *cli) *cobra.Command {
 	var writeProbe bool
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -58,7 +58,7 @@ type problems []error
 func (p problems) Error() string   { return errors.Join(p...).Error() }
 func (p problems) Unwrap() []error { return p }
 
-func (c *common) check(ctx context.Context, job *jobfile.Job, writeProbe bool) error {
+func (c *cli) check(ctx context.Context, job *jobfile.Job, writeProbe bool) error {
 	r := &survey.Result{
 		Job: job.Name, Warnings: append([]string{}, job.Warnings...), Problems: []survey.Problem{}, File: job.File,
 		Source: job.Source.Export.String(), Output: job.Output().String(), State: job.State,
@@ -89,7 +89,7 @@ func (c *common) check(ctx context.Context, job *jobfile.Job, writeProbe bool) e
 	return problems(r.Errors())
 }
 
-func (c *common) writeCheck(r *survey.Result) error {
+func (c *cli) writeCheck(r *survey.Result) error {
 	if !c.json {
 		return r.Text(c.stdout)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
-func newDemo(c *common) *cobra.Command {
+func newDemo(c *cli) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -50,7 +50,7 @@ http:
   listen: ""                  # 127.0.0.1:9464 serves /metrics, /healthz and /readyz
 `
 
-func (c *common) demo(ctx context.Context, dir string) error {
+func (c *cli) demo(ctx context.Context, dir string) error {
 	dir, err := demoDirectory(dir)
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func (c *common) demo(ctx context.Context, dir string) error {
 }
 
 // demoCheck shows the check; a demo may lie where a real job may not.
-func (c *common) demoCheck(ctx context.Context, job *jobfile.Job) error {
+func (c *cli) demoCheck(ctx context.Context, job *jobfile.Job) error {
 	ctx, cancel := c.stopping.atOnce(ctx)
 	defer cancel()
 	var found problems

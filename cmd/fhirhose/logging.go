@@ -7,7 +7,7 @@ import (
 )
 
 // logger writes to out as the flags say.
-func (c *common) logger(out io.Writer) (*slog.Logger, error) {
+func (c *cli) logger(out io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
 		return nil, usageError(fmt.Errorf("--log-level %q is none", c.logLevel), "--log-level=debug, info, warn or error")

@@ -26,7 +26,7 @@ type moveFlags struct {
 	textfile string
 }
 
-func newMove(c *common) *cobra.Command {
+func newMove(c *cli) *cobra.Command {
 	var f moveFlags
 	cmd := &cobra.Command{
 		Use:   "move",
@@ -65,7 +65,7 @@ authorised, 130/143 stopped by a signal.`,
 
 // move owns everything that lives as long as one run of a job: lock, server,
 // view, and in the end the last status.
-func (c *common) move(ctx context.Context, job *jobfile.Job, f moveFlags) (err error) {
+func (c *cli) move(ctx context.Context, job *jobfile.Job, f moveFlags) (err error) {
 	logs := &switchWriter{to: c.stderr}
 	log, err := c.logger(logs)
 	if err != nil {
@@ -83,13 +83,13 @@ func (c *common) move(ctx context.Context, job *jobfile.Job, f moveFlags) (err e
 
 	seen := newObservation(job)
 	registry := metrics.NewRegistry(metrics.NewCollector(seen.status, collectorLabels()))
-	server, err := listen(ctx, job.Listen, seen.status, registry)
+	server, err := serve(ctx, job.Listen, seen.status, registry)
 	if err != nil {
 		return err
 	}
-	defer server.close()
+	defer func() { err = errors.Join(err, server.close()) }()
 	if server != nil {
-		log.Info("serving /metrics, /healthz and /readyz", "address", server.listener.Addr().String())
+		log.Info("serving /metrics, /healthz and /readyz", "address", server.address)
 	}
 	if f.restart {
 		if err := c.restart(ctx, job, f.yes); err != nil {
@@ -103,7 +103,7 @@ func (c *common) move(ctx context.Context, job *jobfile.Job, f moveFlags) (err e
 	defer func() { err = errors.Join(err, opened.close()) }()
 	seen.mover.Store(&opened.mover)
 
-	r := running{common: c, log: log, seen: seen, server: server, registry: registry, textfile: f.textfile}
+	r := running{cli: c, log: log, seen: seen, registry: registry, textfile: f.textfile}
 	r.view, r.every = c.newView(logs)
 	end := r.run(ctx, opened.mover)
 	r.view.Close()
@@ -112,7 +112,7 @@ func (c *common) move(ctx context.Context, job *jobfile.Job, f moveFlags) (err e
 }
 
 // openJob has nothing to drain: the first signal stops it.
-func (c *common) openJob(running context.Context, job *jobfile.Job, seen *observation, log *slog.Logger) (*opened, error) {
+func (c *cli) openJob(running context.Context, job *jobfile.Job, seen *observation, log *slog.Logger) (*opened, error) {
 	ctx, cancel := c.stopping.atOnce(running)
 	defer cancel()
 	return c.open(ctx, running, job, seen, log)
@@ -120,10 +120,9 @@ func (c *common) openJob(running context.Context, job *jobfile.Job, seen *observ
 
 // running is one run of a job, wired up.
 type running struct {
-	*common
+	*cli
 	log      *slog.Logger
 	seen     *observation
-	server   *server
 	view     progress.View
 	every    time.Duration
 	registry *prometheus.Registry
@@ -134,9 +133,6 @@ type running struct {
 func (r *running) run(ctx context.Context, m mover) ending {
 	watched, cancel := context.WithCancel(ctx)
 	watchers, watched := errgroup.WithContext(watched)
-	if r.server != nil {
-		watchers.Go(func() error { return r.server.serve(watched) })
-	}
 	watchers.Go(func() error { return show(watched, r.view, r.every, r.seen.status) })
 	watchers.Go(func() error { return r.writeTextfiles(watched) })
 	watchers.Go(func() error { return r.sayStopping(watched) })

@@ -252,16 +252,13 @@ func TestServer(t *testing.T) {
 	var mu sync.Mutex
 	s := metrics.Status{Phase: metrics.PhaseMoving, WaitingFor: "object data/x.json.gz"}
 	status := func() metrics.Status { mu.Lock(); defer mu.Unlock(); return s }
-	server, err := listen(t.Context(), "127.0.0.1:0", status, metrics.NewRegistry(metrics.NewCollector(status, collectorLabels())))
+	server, err := serve(t.Context(), "127.0.0.1:0", status, metrics.NewRegistry(metrics.NewCollector(status, collectorLabels())))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- server.serve(ctx) }()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	get := func(path string) (int, string) {
-		response, err := client.Get("http://" + server.listener.Addr().String() + path)
+		response, err := client.Get("http://" + server.address + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -287,8 +284,7 @@ func TestServer(t *testing.T) {
 	if code, body := get("/metrics"); code != 200 || !strings.Contains(body, `fhirhose_waiting{for="object"} 1`) {
 		t.Errorf("/metrics: %d %s", code, body)
 	}
-	cancel()
-	if err := <-served; err != nil {
+	if err := server.close(); err != nil {
 		t.Error(err)
 	}
 }

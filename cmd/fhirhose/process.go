@@ -61,8 +61,8 @@ func explain(stderr io.Writer, err error) {
 	}
 }
 
-// common are the flags that every verb understands.
-type common struct {
+// cli is one command line: the process, and the flags that every verb understands.
+type cli struct {
 	*process
 	stopping  *stopping
 	file      string
@@ -72,7 +72,7 @@ type common struct {
 }
 
 func newRoot(p *process, s *stopping) *cobra.Command {
-	c := &common{process: p, stopping: s}
+	c := &cli{process: p, stopping: s}
 	root := &cobra.Command{
 		Use:   "fhirhose",
 		Short: "Move FHIR data in bulk",

@@ -12,7 +12,7 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
-func newReport(c *common) *cobra.Command {
+func newReport(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report",
 		Short: "Say what became of every record",
@@ -35,7 +35,7 @@ committed so far, and after its end. It exits 4 if the totals do not balance.`,
 	return cmd
 }
 
-func (c *common) report(job *jobfile.Job) error {
+func (c *cli) report(job *jobfile.Job) error {
 	s, context, err := lastStatus(job)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (c *common) report(job *jobfile.Job) error {
 	return endWith(report.Summarize(s, context).ExitCode())
 }
 
-func (c *common) writeReport(s *metrics.Status, context report.Context) error {
+func (c *cli) writeReport(s *metrics.Status, context report.Context) error {
 	if !c.json {
 		return report.Text(c.stdout, s, context)
 	}

@@ -18,7 +18,7 @@ type removal struct {
 }
 
 // restart shows what goes, asks, and removes it.
-func (c *common) restart(ctx context.Context, job *jobfile.Job, yes bool) error {
+func (c *cli) restart(ctx context.Context, job *jobfile.Job, yes bool) error {
 	r, err := planRemoval(ctx, job)
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func (c *common) restart(ctx context.Context, job *jobfile.Job, yes bool) error 
 }
 
 // confirm asks on a terminal; elsewhere --yes must have said so.
-func (c *common) confirm() error {
+func (c *cli) confirm() error {
 	if _, err := fmt.Fprint(c.stderr, "Remove all this and begin again? [y/N] "); err != nil {
 		return err
 	}

@@ -19,13 +19,14 @@ import (
 
 // server answers /metrics, /healthz and /readyz.
 type server struct {
-	http     *http.Server
-	listener net.Listener
+	http    *http.Server
+	address string     // with the port that ":0" became
+	served  chan error // how serving ended
 }
 
-// listen opens address, so that a second process on it is noticed before any
-// work. An empty address means no server: nil.
-func listen(ctx context.Context, address string, status func() metrics.Status, registry *prometheus.Registry) (*server, error) {
+// serve answers on address until close; a second process there is noticed at
+// once, before any work. An empty address means no server: nil.
+func serve(ctx context.Context, address string, status func() metrics.Status, registry *prometheus.Registry) (*server, error) {
 	if address == "" {
 		return nil, nil
 	}
@@ -40,7 +41,21 @@ func listen(ctx context.Context, address string, status func() metrics.Status, r
 		_, _ = fmt.Fprintln(w, "the process works")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, status(), time.Now()) })
-	return &server{&http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, listener}, nil
+	s := &server{&http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, listener.Addr().String(), make(chan error, 1)}
+	go func() { s.served <- s.http.Serve(listener) }()
+	return s, nil
+}
+
+// close stops answering, and returns the error that ended it earlier, if any.
+func (s *server) close() error {
+	if s == nil {
+		return nil
+	}
+	_ = s.http.Close() // what a client still reads is cut off
+	if err := <-s.served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve metrics: %w", err)
+	}
+	return nil
 }
 
 // ready says whether the job gets on, and if not since when and why.
@@ -85,21 +100,4 @@ func freeAddress(ctx context.Context, address string) string {
 	defer func() { _ = listener.Close() }()
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	return net.JoinHostPort(host, port)
-}
-
-// serve answers until ctx ends.
-func (s *server) serve(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { _ = s.http.Close() })
-	defer stop()
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve metrics: %w", err)
-	}
-	return nil
-}
-
-// close gives the address back, if serve has not.
-func (s *server) close() {
-	if s != nil {
-		_ = s.listener.Close()
-	}
 }

@@ -24,7 +24,7 @@ environment variable, e.g. FHIRHOSE_SINK_LOCATION: fhirhose help settings`
 }
 
 // load reads the job as file, environment and this verb's flags describe it.
-func (c *common) load(cmd *cobra.Command) (*jobfile.Job, error) {
+func (c *cli) load(cmd *cobra.Command) (*jobfile.Job, error) {
 	given := map[string]string{}
 	for _, s := range jobfile.Settings() {
 		if flag := cmd.Flags().Lookup(s.Key); flag.Changed {

@@ -17,7 +17,7 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
-func newStatus(c *common) *cobra.Command {
+func newStatus(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Say how far a job is, and whether a process works on it",
@@ -41,7 +41,7 @@ type statusJSON struct {
 	Status  *metrics.Status `json:"status"` // null before the first cut
 }
 
-func (c *common) status(cmd *cobra.Command) error {
+func (c *cli) status(cmd *cobra.Command) error {
 	job, err := c.load(cmd)
 	if err != nil {
 		return err

@@ -47,7 +47,7 @@ func thisBuild() build {
 	return b
 }
 
-func newVersion(c *common) *cobra.Command {
+func newVersion(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Say which release this is",

@@ -18,7 +18,7 @@ const (
 
 // newView returns how progress is shown and how often. Log lines go above the
 // bar if they share its terminal.
-func (c *common) newView(logs *switchWriter) (progress.View, time.Duration) {
+func (c *cli) newView(logs *switchWriter) (progress.View, time.Duration) {
 	switch {
 	case c.json:
 		return &progress.Lines{Out: c.stdout}, lineEvery

@@ -30,8 +30,8 @@ func Load(in Input) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := filepath.Dir(path)
-	dotenv, err := readDotEnv(base)
+	dir := filepath.Dir(path)
+	dotenv, err := readDotEnv(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func Load(in Input) (*Job, error) {
 	if fileValues != nil {
 		job.File = path
 	}
-	if err := assign(job, values, base); err != nil {
+	if err := assign(job, values, dir); err != nil {
 		return nil, err
 	}
 	return job, validate(job)
@@ -111,14 +111,14 @@ func flagValues(flags map[string]string) map[string]value {
 }
 
 // assign sets every field, from the values or the defaults.
-func assign(job *Job, values map[string]value, base string) error {
+func assign(job *Job, values map[string]value, dir string) error {
 	values["sink.location"] = withoutTenant(values["sink.location"], values["source.tenant"].text)
 	for _, s := range Settings() {
 		v, given := values[s.Key]
 		if !given {
 			v.text = s.Default
 		}
-		if err := s.set(job, strings.TrimSpace(v.text), base); err != nil {
+		if err := s.set(job, strings.TrimSpace(v.text), dir); err != nil {
 			return settingError(s, v, err)
 		}
 	}

@@ -19,10 +19,10 @@ type Location struct {
 var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$`)
 
 // parseLocation never repeats the text in an error: a URL may carry a secret.
-func parseLocation(text, base string) (Location, error) {
+func parseLocation(text, dir string) (Location, error) {
 	scheme, rest, isURL := strings.Cut(text, "://")
 	if !isURL {
-		return Location{Dir: absolute(text, base)}, nil
+		return Location{Dir: absolute(text, dir)}, nil
 	}
 	if scheme != "s3" {
 		return Location{}, errors.New("is neither s3://bucket/prefix nor a directory")
@@ -34,11 +34,11 @@ func parseLocation(text, base string) (Location, error) {
 	return Location{Bucket: bucket, Prefix: strings.Trim(prefix, "/")}, nil
 }
 
-func absolute(dir, base string) string {
-	if filepath.IsAbs(dir) {
-		return filepath.Clean(dir)
+func absolute(name, dir string) string {
+	if filepath.IsAbs(name) {
+		return filepath.Clean(name)
 	}
-	return filepath.Join(base, dir)
+	return filepath.Join(dir, name)
 }
 
 // IsS3 tells a bucket from a directory.

@@ -17,7 +17,7 @@ type Setting struct {
 	Default string // as the job file would say it
 	Help    string // one line
 	list    bool   // takes a list; elsewhere written with commas
-	set     func(j *Job, value, base string) error
+	set     func(j *Job, value, dir string) error
 }
 
 // Env is the environment variable that overrides the key.
@@ -70,7 +70,7 @@ func Settings() []Setting {
 	}
 }
 
-type setter = func(j *Job, value, base string) error
+type setter = func(j *Job, value, dir string) error
 
 func text(field func(*Job) *string, check func(string) error) setter {
 	return func(j *Job, value, _ string) error {
@@ -84,18 +84,18 @@ func text(field func(*Job) *string, check func(string) error) setter {
 	}
 }
 
-func setState(j *Job, value, base string) error {
+func setState(j *Job, value, dir string) error {
 	if value == "" {
 		return errors.New("is empty")
 	}
-	j.State = absolute(value, base)
+	j.State = absolute(value, dir)
 	return nil
 }
 
 func location(field func(*Job) *Location) setter {
-	return func(j *Job, value, base string) (err error) {
+	return func(j *Job, value, dir string) (err error) {
 		if value != "" {
-			*field(j), err = parseLocation(value, base)
+			*field(j), err = parseLocation(value, dir)
 		}
 		return err
 	}
