@@ -68,7 +68,9 @@ func (c *Converter) metaMembers(i, o, k int) (int, int, int) {
 		return i, o, k
 	}
 	c.row.metaEnd = o
-	c.labels.Take(profile, security, tag)
+	if c.row.defect == pipeline.NoReason { // else the text may be no canonical text
+		c.labels.Take(profile, security, tag)
+	}
 	t.Close(base, k)
 	t.Put(o, k, '}')
 	return i, o + 1, k + 1

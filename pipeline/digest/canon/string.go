@@ -27,39 +27,44 @@ func special(x uint64) uint64 {
 // positions behind the closing quote, which is copied too. Escapes stay as they
 // are in the verbatim copy.
 func (t *Tape) String(i, o, k int) (int, int, int) {
-	src, raw, text := at(t.src, i), at(t.raw, o), at(t.text, k)
-	n := 0
 	for {
-		x := load8(src, n)
-		store8(raw, n, x)
-		store8(text, n, x)
-		if m := special(x); m != 0 {
-			n += bits.TrailingZeros64(m) >> 3
-			break
+		src, raw, text := at(t.src, i), at(t.raw, o), at(t.text, k)
+		n := 0
+		for {
+			x := load8(src, n)
+			store8(raw, n, x)
+			store8(text, n, x)
+			if m := special(x); m != 0 {
+				n += bits.TrailingZeros64(m) >> 3
+				break
+			}
+			n += 8
 		}
-		n += 8
+		if byteAt(src, n) == '"' {
+			n++
+			return i + n, o + n, k + n
+		}
+		if i, o, k = t.unusual(i+n, o+n, k+n); i < 0 {
+			return i, o, k
+		}
 	}
-	if byteAt(src, n) == '"' {
-		n++
-		return i + n, o + n, k + n
-	}
-	return t.stringFrom(i+n, o+n, k+n)
 }
 
-// stringFrom goes on with a string at a byte that is special.
-func (t *Tape) stringFrom(i, o, k int) (int, int, int) {
-	switch b := t.Byte(i); {
-	case b == '\\':
-		i, o, k = t.escape(i, o, k)
-	case b >= utf8.RuneSelf:
-		i, o, k = t.multibyte(i, o, k)
-	default: // a control character, or the end
+// unusual copies what is special at i.
+func (t *Tape) unusual(i, o, k int) (int, int, int) {
+	b := t.Byte(i)
+	if b >= utf8.RuneSelf {
+		return t.multibyte(i, o, k)
+	}
+	if b != '\\' { // a control character, or the end
 		return t.Fail(pipeline.NotJSON), o, k
 	}
-	if i < 0 {
-		return i, o, k
+	switch b = t.Byte(i + 1); b {
+	case '"', '\\', 'b', 'f', 'n', 'r', 't': // canonical as they are
+		t.Put2(o, k, '\\'|uint16(b)<<8)
+		return i + 2, o + 2, k + 2
 	}
-	return t.String(i, o, k)
+	return t.escape(i, o, k)
 }
 
 // multibyte copies the UTF-8 sequences from i on.
@@ -79,24 +84,12 @@ func (t *Tape) multibyte(i, o, k int) (int, int, int) {
 	return i, o, k
 }
 
-// escape copies the escape at i, in the canonical text as the character that it
-// means.
+// escape copies the escape at i, one that is not canonical, in the canonical
+// text as the character that it means.
 func (t *Tape) escape(i, o, k int) (int, int, int) {
-	n := 2
-	var r rune
+	r, n := rune('/'), 2
 	switch t.Byte(i + 1) {
-	case '"', '\\', '/':
-		r = rune(t.Byte(i + 1))
-	case 'b':
-		r = '\b'
-	case 'f':
-		r = '\f'
-	case 'n':
-		r = '\n'
-	case 'r':
-		r = '\r'
-	case 't':
-		r = '\t'
+	case '/':
 	case 'u':
 		r, n = t.unicodeEscape(i)
 	default:
