@@ -97,7 +97,7 @@ func (f *sealedFile) rank() int {
 	}
 }
 
-func (f *sealedFile) isLedger() bool     { return strings.HasPrefix(f.name, "_fhirhose/ledger/") }
+func (f *sealedFile) isLedger() bool     { return strings.HasPrefix(f.name, ledgerFolder) }
 func (f *sealedFile) isQuarantine() bool { return f.Type == "" && !f.isLedger() }
 
 // readLedger asks the whole ledger, as it lies in the sink, what it knows.

@@ -41,7 +41,10 @@ func (k *book) path(segment int) string {
 	return filepath.Join(k.m.options.State, "open", fmt.Sprintf("ledger-%05d.rows", segment))
 }
 
-func segmentName(segment int) string { return fmt.Sprintf("_fhirhose/ledger/%05d.ledger", segment) }
+// ledgerFolder is where sealed segments lie in the sink.
+const ledgerFolder = "_fhirhose/ledger/"
+
+func segmentName(segment int) string { return fmt.Sprintf("%s%05d.ledger", ledgerFolder, segment) }
 
 func (k *book) run(ctx context.Context) error {
 	for {

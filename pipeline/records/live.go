@@ -141,7 +141,9 @@ func (v *live) setPhase(phase metrics.Phase) {
 func (v *live) waitFor(object int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.waiting, v.since = object, time.Now()
+	if v.waiting != object {
+		v.waiting, v.since = object, time.Now()
+	}
 }
 
 func (v *live) cutDone(took time.Duration) {

@@ -38,10 +38,7 @@ func (g *merger) run(ctx context.Context, stop <-chan struct{}) error {
 			if err != nil {
 				return err
 			}
-			timer := g.m.stages.merge.start()
-			err = g.merge(ctx, l, b)
-			timer()
-			if err != nil {
+			if err := g.merge(ctx, l, b); err != nil {
 				return err
 			}
 		}
@@ -119,6 +116,7 @@ func (g *merger) stop(ctx context.Context) error {
 func (g *merger) merge(ctx context.Context, l *lane, b *batch) error {
 	l.at.Position, g.dirty = b.end, true
 	last := b.last // b belongs to its readers once it is sent
+	stop := g.m.stages.merge.start()
 	for i := range b.extents {
 		g.place(b, &b.extents[i])
 	}
@@ -126,6 +124,7 @@ func (g *merger) merge(ctx context.Context, l *lane, b *batch) error {
 	for i := range b.counts {
 		g.output += b.counts[i].written
 	}
+	stop()
 	if l.consumed() {
 		g.m.requeue(l)
 	}

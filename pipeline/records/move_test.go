@@ -17,6 +17,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/bench/generate"
 	"github.com/fhirhose/fhirhose/metrics"
+	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
 	"github.com/fhirhose/fhirhose/pipeline/records"
 	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
@@ -152,4 +153,35 @@ func TestEmptyExport(t *testing.T) {
 	if err != nil || string(text) != `{"jobId":"job","file_names":{}}`+"\n" {
 		t.Errorf("announced %q, %v", text, err)
 	}
+}
+
+// TestTwoProcessesOnOneSink: one wins, the other says so and changes nothing.
+func TestTwoProcessesOnOneSink(t *testing.T) {
+	export := recordstest.SmallExport(t)
+	whole := newJob(t, export)
+	whole.MustRun(t)
+	one, other := newJob(t, export), newJob(t, export)
+	other.Place = one.Place // with a state of its own
+	errs := make(chan error, 2)
+	for _, j := range []diskJob{one, other} {
+		go func() {
+			_, err := j.Run(t.Context(), nil)
+			errs <- err
+		}()
+	}
+	won, lost := 0, 0
+	for range 2 {
+		switch err := <-errs; {
+		case err == nil:
+			won++
+		case pipeline.KindOf(err) == pipeline.KindClaimed && pipeline.HintOf(err) != "":
+			lost++
+		default:
+			t.Error(err)
+		}
+	}
+	if won != 1 || lost != 1 {
+		t.Errorf("%d won, %d lost", won, lost)
+	}
+	recordstest.SameTree(t, one.Tree(t), whole.Tree(t))
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -149,7 +150,9 @@ func (m *Mover) loadOpenFiles() (files []openFile, err error) {
 			return damaged(err)
 		}
 		if record.Sealed {
-			m.live.status.FilesSealed++
+			if !strings.HasPrefix(name, ledgerFolder) {
+				m.live.status.FilesSealed++
+			}
 			return nil
 		}
 		files = append(files, openFile{name, record})
