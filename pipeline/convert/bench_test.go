@@ -76,7 +76,7 @@ func BenchmarkResource(b *testing.B) {
 }
 
 func benchRows(b *testing.B) (all [][]byte, size int64) {
-	all = rows(b)
+	all = rows(b, 1)
 	for _, row := range all {
 		size += int64(len(row))
 	}

@@ -80,27 +80,35 @@ func (c *Converter) metaMembers(i, o, k int) (int, int, int) {
 // target overwrites or cannot express.
 func (c *Converter) addTags(out []byte, deleted bool) []byte {
 	r := &c.row
-	tags := c.added[:0]
-	if r.updatedRaw.to > 0 {
-		tags = append(tags, `,{"display":"`...)
+	updated := r.updatedRaw.to > 0
+	if !updated && !deleted {
+		return out
+	}
+	tags, at := c.added[:0], r.tagEnd
+	list := at > 0
+	if !list {
+		at = r.metaEnd
+	}
+	if b := out[at-1]; b != '[' && b != '{' { // something stands before it
+		tags = append(tags, ',')
+	}
+	if !list {
+		tags = append(tags, `"tag":[`...)
+	}
+	if updated {
+		tags = append(tags, `{"display":"`...)
 		tags = append(tags, out[r.updatedRaw.from:r.updatedRaw.to]...)
 		tags = append(tags, `","code":"originalLastUpdated"}`...)
 	}
+	if updated && deleted {
+		tags = append(tags, ',')
+	}
 	if deleted {
-		tags = append(tags, `,{"display":"DELETED","code":"DELETED"}`...)
+		tags = append(tags, `{"display":"DELETED","code":"DELETED"}`...)
 	}
-	c.added = tags
-	if len(tags) == 0 {
-		return out
-	}
-	at := r.tagEnd
-	if at == 0 {
-		at = r.metaEnd
-		tags = slices.Insert(tags[1:], 0, []byte(`,"tag":[`)...)
+	if !list {
 		tags = append(tags, ']')
 	}
-	if b := out[at-1]; b == '[' || b == '{' { // nothing before it
-		tags = tags[1:]
-	}
+	c.added = tags
 	return slices.Insert(out, at, tags...)
 }

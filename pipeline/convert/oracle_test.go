@@ -45,15 +45,15 @@ func (d *defects) plain(v *digesttest.Value) (out *digesttest.Value, kind string
 		return out, ""
 	}
 	kind, content := v.Names[0], v.Members[0]
-	switch tag := kind + " " + content.Kind.String(); {
-	case tag == "S string" || tag == "B string":
+	switch tag := kind + " " + content.Kind.String(); tag {
+	case "S string", "B string":
 		out = content
-	case tag == "N string":
+	case "N string":
 		out = d.number(content)
-	case tag == "BOOL true" || tag == "BOOL false":
+	case "BOOL true", "BOOL false":
 		out = content
-	case tag == "NULL true":
-	case tag == "M {":
+	case "NULL true":
+	case "M {":
 		out = &digesttest.Value{Kind: '{'}
 		for i, name := range content.Names {
 			member, kind := d.plain(content.Members[i])
@@ -62,13 +62,13 @@ func (d *defects) plain(v *digesttest.Value) (out *digesttest.Value, kind string
 			}
 			out.Set(name, member)
 		}
-	case tag == "L [":
+	case "L [":
 		out = &digesttest.Value{Kind: '['}
 		for _, element := range content.Members {
 			element, _ := d.plain(element)
 			out.Members = append(out.Members, element)
 		}
-	case tag == "SS [" || tag == "NS [" || tag == "BS [":
+	case "SS [", "NS [", "BS [":
 		out = &digesttest.Value{Kind: '['}
 		for _, element := range content.Members {
 			switch {
@@ -97,7 +97,7 @@ func (d *defects) number(text *digesttest.Value) *digesttest.Value {
 	return &digesttest.Value{Kind: '0', Text: text.Text}
 }
 
-// judge applies the rules to one line.
+// expect applies the rules to one line.
 func expect(o Options, line []byte) (e expected) {
 	e.LastUpdated = math.MinInt64
 	root, reason := digesttest.Parse(line)
@@ -223,13 +223,13 @@ func (e *expected) judge(o Options, item *digesttest.Value, d *defects) pipeline
 		return pipeline.BadType
 	}
 	e.Type = []byte(resourceType)
-	whole1, present, _ := attributeText(item, "id", "S")
+	fullID, present, _ := attributeText(item, "id", "S")
 	if !present {
 		return pipeline.NoID
 	}
-	id, prefix, split := whole1, "", false
+	id, prefix, split := fullID, "", false
 	if o.Tenant != "" {
-		if p, rest, ok := strings.Cut(whole1, "|"); ok {
+		if p, rest, ok := strings.Cut(fullID, "|"); ok {
 			prefix, id, split = p, rest, true
 		}
 	}

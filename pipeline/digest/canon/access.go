@@ -16,7 +16,7 @@ import "unsafe"
 type cursor = unsafe.Pointer
 
 func at(b []byte, i int) cursor {
-	return unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i)
+	return unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i) //nolint:gosec // see above
 }
 
 func byteAt(p cursor, n int) byte      { return *(*byte)(unsafe.Add(p, n)) }
