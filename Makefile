@@ -14,9 +14,12 @@ build:
 demo: build
 	$(BIN)/fhirhose demo --dir demo
 
+# The race detector needs a C compiler; without one the tests run without it.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
 test:
-	go test -race -timeout 20m ./...
-	cd s3test && go test -race -timeout 20m ./...
+	go test $(RACE) -timeout 30m ./...
+	cd s3test && go test $(RACE) -timeout 30m ./...
 
 lint: $(BIN)/golangci-lint
 	$(BIN)/golangci-lint run ./...
@@ -37,6 +40,7 @@ fuzz:
 
 soak:
 	FHIRHOSE_KILLS=1000 go test -timeout 12h -run 'TestKill' -v ./pipeline/records
+	cd s3test && FHIRHOSE_KILLS=1000 go test -timeout 12h -run 'TestKill' -v ./...
 
 $(BIN)/golangci-lint:
 	GOBIN=$(BIN) go install $(GOLANGCI)
