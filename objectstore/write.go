@@ -199,3 +199,25 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	})
 	return err
 }
+
+// List calls f for every object whose key begins with prefix.
+func (s *Store) List(ctx context.Context, prefix string, f func(key string, size int64) error) error {
+	in := &s3.ListObjectsV2Input{Bucket: &s.location.Bucket, Prefix: &prefix, ExpectedBucketOwner: s.owner()}
+	for {
+		out, err := call(ctx, s, "list", prefix, func() (*s3.ListObjectsV2Output, error) {
+			return s.client.ListObjectsV2(ctx, in)
+		})
+		if err != nil {
+			return err
+		}
+		for _, o := range out.Contents {
+			if err := f(aws.ToString(o.Key), aws.ToInt64(o.Size)); err != nil {
+				return err
+			}
+		}
+		if !aws.ToBool(out.IsTruncated) {
+			return nil
+		}
+		in.ContinuationToken = out.NextContinuationToken
+	}
+}

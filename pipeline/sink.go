@@ -43,13 +43,26 @@ type Sink interface {
 	// Reader opens a sealed file for reading at any offset.
 	Reader(ctx context.Context, name string) (FileReader, error)
 
-	// Remove deletes a sealed or unfinished file of this run; an absent one is
-	// no error. Only `move --restart` calls it.
-	Remove(ctx context.Context, name string) error
+	// List calls f for every file below the job's folder, in any order and
+	// whoever made it. Only `move --restart` lists.
+	List(ctx context.Context, f func(Listed) error) error
+
+	// Remove deletes sealed or unfinished files of this run, by the names that
+	// List gives; an absent one is no error. What it has deleted stays so: it is
+	// durable on return. An error may leave some of the files.
+	Remove(ctx context.Context, names ...string) error
 
 	// Free returns the bytes that are left for files, or -1 if the sink knows
 	// no bound.
 	Free() int64
+}
+
+// Listed is what a sink holds under one name.
+type Listed struct {
+	Name       string // of an empty directory with a slash at its end
+	Size       int64  // bytes; 0 where unknown
+	Unfinished bool   // a temporary or an upload, under the name that it would get; a sealed file may exist beside it
+	Foreign    bool   // nothing that a sink makes: a link, a device
 }
 
 // FileReader reads a sealed file.

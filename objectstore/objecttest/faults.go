@@ -102,7 +102,7 @@ func Once(fault Fault, match func(*http.Request) bool) func(*http.Request) Fault
 }
 
 // Call names the S3 operation of a request: "PUT", "CREATE", "PART",
-// "COMPLETE", "ABORT", "UPLOADS", or the method.
+// "COMPLETE", "ABORT", "UPLOADS", "LIST", or the method.
 func Call(r *http.Request) string {
 	q := r.URL.Query()
 	switch {
@@ -116,6 +116,8 @@ func Call(r *http.Request) string {
 		return "ABORT"
 	case r.Method == http.MethodGet && q.Has("uploads"):
 		return "UPLOADS"
+	case r.Method == http.MethodGet && q.Get("list-type") == "2":
+		return "LIST"
 	}
 	return r.Method
 }

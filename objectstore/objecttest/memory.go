@@ -140,6 +140,8 @@ func (m *Memory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	case "UPLOADS":
 		m.list(w, r)
+	case "LIST":
+		m.listObjects(w, r)
 	case http.MethodPut:
 		m.put(w, r, key, body)
 	case http.MethodGet, http.MethodHead:
@@ -249,6 +251,33 @@ func (m *Memory) list(w http.ResponseWriter, r *http.Request) {
 		XMLName xml.Name `xml:"ListMultipartUploadsResult"`
 		Upload  []listed
 	}{Upload: found})
+}
+
+// listed objects come in pages, so that clients have to ask for the next.
+const page = 100
+
+func (m *Memory) listObjects(w http.ResponseWriter, r *http.Request) {
+	type content struct {
+		Key  string
+		Size int
+	}
+	result := struct {
+		XMLName               xml.Name `xml:"ListBucketResult"`
+		Contents              []content
+		IsTruncated           bool
+		NextContinuationToken string
+	}{}
+	for _, key := range slices.Sorted(maps.Keys(m.objects)) {
+		if !strings.HasPrefix(key, r.URL.Query().Get("prefix")) || key <= r.URL.Query().Get("continuation-token") {
+			continue
+		}
+		if result.IsTruncated = len(result.Contents) == page; result.IsTruncated {
+			break
+		}
+		result.Contents = append(result.Contents, content{key, len(m.objects[key].content)})
+		result.NextContinuationToken = key
+	}
+	reply(w, result)
 }
 
 func (m *Memory) get(w http.ResponseWriter, r *http.Request, key string) {

@@ -138,22 +138,6 @@ func (s *Sink) Settle(context.Context) error {
 // Free implements [pipeline.Sink]: a bucket has no bound.
 func (s *Sink) Free() int64 { return -1 }
 
-// Remove implements [pipeline.Sink].
-func (s *Sink) Remove(ctx context.Context, name string) error {
-	if err := s.store.Delete(ctx, s.key(name)); err != nil {
-		return err
-	}
-	if err := s.abort(ctx, s.key(name), func(u objectstore.Upload) bool { return u.Key == s.key(name) }); err != nil {
-		return err
-	}
-	tails, err := filepath.Glob(s.tail(name, "*"))
-	if err == nil {
-		err = removeAll(tails)
-	}
-	s.names.Prune(filepath.Dir(s.tail(name, "*")))
-	return durable.Failure("remove tails of", name, err)
-}
-
 // Reader implements [pipeline.Sink].
 func (s *Sink) Reader(ctx context.Context, name string) (pipeline.FileReader, error) {
 	info, err := s.store.Head(ctx, s.key(name))

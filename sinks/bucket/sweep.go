@@ -9,9 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"time"
 
-	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 )
 
@@ -34,17 +32,19 @@ func (s *Sink) Sweep(ctx context.Context, open map[string]json.RawMessage) error
 	if err := s.sweepTails(ctx, tails); err != nil {
 		return durable.Failure("sweep", s.tails, err)
 	}
-	claim, err := s.store.Head(ctx, s.key(claimName))
-	if errors.Is(err, objectstore.ErrNotFound) {
-		return nil // never claimed, so nothing is ours
-	}
+	began, err := s.uploads(ctx, s.key(""))
 	if err != nil {
 		return err
 	}
-	since := claim.Modified.Truncate(time.Second)
-	return s.abort(ctx, s.key(""), func(u objectstore.Upload) bool {
-		return !uploads[u.ID] && !u.Initiated.Before(since)
-	})
+	for _, u := range began {
+		if uploads[u.ID] {
+			continue
+		}
+		if err := s.store.AbortUpload(ctx, u.Key, u.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Sink) sweepTails(ctx context.Context, known map[string]bool) error {

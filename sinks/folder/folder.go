@@ -129,19 +129,6 @@ type reader struct {
 
 func (r *reader) Size() int64 { return r.size }
 
-// Remove implements [pipeline.Sink]. Directories that it empties go too, up to
-// and with the job's folder.
-func (s *Sink) Remove(_ context.Context, name string) error {
-	final := s.path(name)
-	for _, p := range []string{final, partialPath(final)} {
-		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return durable.Failure("remove", name, err)
-		}
-	}
-	s.names.Prune(filepath.Dir(final))
-	return nil
-}
-
 // Settle implements [pipeline.Sink].
 func (s *Sink) Settle(ctx context.Context) error {
 	if err := s.names.Settle(ctx); err != nil {
@@ -153,13 +140,7 @@ func (s *Sink) Settle(ctx context.Context) error {
 // Free implements [pipeline.Sink]: what statfs says of the folder or, before it
 // exists, of its nearest ancestor.
 func (s *Sink) Free() int64 {
-	dir := s.dir
-	for {
-		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
-			return free(dir)
-		}
-		dir = filepath.Dir(dir)
-	}
+	return free(existing(s.dir))
 }
 
 func (s *Sink) path(name string) string {

@@ -142,25 +142,6 @@ func testCreateAgain(t *testing.T, p Place) {
 	wantOnly(t, p, map[string][]byte{fileName: whole})
 }
 
-func testRemove(t *testing.T, p Place) {
-	sink := open(t, p)
-	whole := content(1, 2*p.Chunk+5)
-	sealed, open := sink.Create("v1-0/sealed.ndjson"), sink.Create("v1-1/open.ndjson")
-	add(t, sealed, whole)
-	seal(t, sink, sealed, whole)
-	add(t, open, whole)
-	mark(t, open)
-	for _, name := range []string{"v1-0/sealed.ndjson", "v1-1/open.ndjson", "v1-2/absent.ndjson"} {
-		check(t, sink.Remove(t.Context(), name))
-	}
-	wantOnly(t, p, nil)
-
-	again := sink.Create("v1-0/sealed.ndjson")
-	add(t, again, whole)
-	seal(t, sink, again, whole)
-	wantOnly(t, p, map[string][]byte{"v1-0/sealed.ndjson": whole})
-}
-
 func testFree(t *testing.T, p Place) {
 	if free := open(t, p).Free(); free == 0 || free < -1 {
 		t.Errorf("free: %d", free)

@@ -53,6 +53,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Place) {
 		{"mark beside later calls", testMarkBeside},
 		{"create again after a kill", testCreateAgain},
 		{"sweep", testSweep},
+		{"list", testList},
+		{"list many", testListMany},
 		{"remove", testRemove},
 		{"free", testFree},
 		{"many files", testManyFiles},
