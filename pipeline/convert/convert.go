@@ -45,7 +45,8 @@ type Converter struct {
 
 // Convert appends the FHIR JSON line of a row, with its LF, to dst if the row is
 // to be written; else it returns dst with its content unchanged. line is one
-// line of an export, with or without its line end. r is overwritten.
+// line of an export, with or without its line end; if it has canon.Room bytes of
+// capacity behind its length, they change during the call. r is overwritten.
 //
 // In a job without tenant, a row with MultiTenant set is never written: the
 // caller stops the job.
@@ -57,6 +58,7 @@ func (c *Converter) Convert(dst, line []byte, r *Record) []byte {
 	c.labels.Reset()
 	c.row.reset()
 	end := c.scan(start)
+	c.tape.Release()
 	if r.Reason = c.judge(r); r.Reason != pipeline.NoReason {
 		return dst
 	}

@@ -29,7 +29,8 @@ func (d *Digester) Resource(line []byte) (Sums, pipeline.Reason) {
 	if cap(d.raw) < len(line)+canon.Room {
 		d.raw = make([]byte, len(line)+canon.Room)
 	}
-	t.Reset(line, d.raw, 2)
+	t.Reset(line[:len(line):len(line)], d.raw, 2)
+	defer t.Release()
 	d.labels.Reset()
 	i := t.Skip(0)
 	if t.Byte(i) != '{' {

@@ -5,7 +5,7 @@ import "crypto/sha256"
 const (
 	// tailBytes of capacity stand behind Batch.Data, so that a parser may load
 	// whole words.
-	tailBytes = 16
+	tailBytes = 32
 	// readBytes bounds one read, and so the bytes that are carried over from
 	// one batch to the next.
 	readBytes = 64 << 10
@@ -23,7 +23,7 @@ const (
 // [Reader.Next], which fills and reuses it; it belongs to the caller.
 type Batch struct {
 	// Data holds the lines with their LFs; the last line of an object may lack
-	// its LF. At least 16 bytes of capacity behind the length may be read; they
+	// its LF. At least 32 bytes of capacity behind the length may be read; they
 	// hold anything.
 	Data []byte
 	// Lines has one entry per record.

@@ -4,6 +4,6 @@ package canon
 // Positions of the last scan are void.
 func (t *Tape) Shrink() {
 	if len(t.text) > kept {
-		t.src, t.text, t.scratch, t.members, t.raw = nil, nil, nil, nil, nil
+		t.own, t.text, t.scratch, t.members, t.raw = nil, nil, nil, nil, nil
 	}
 }

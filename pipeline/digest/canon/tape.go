@@ -16,7 +16,9 @@ const minText = 4 << 10
 
 // Tape is the state of one scan. The zero value is ready for [Tape.Reset].
 type Tape struct {
-	src     []byte // private copy of the source text, and slack NUL bytes
+	src     []byte // source text, and slack NUL bytes
+	own     []byte // src where the caller's bytes cannot be borrowed
+	covered []byte // what the NUL bytes hide, if the caller's bytes are borrowed
 	raw     []byte // the caller's copy
 	text    []byte // canonical text; always longer than it can become
 	scratch []byte // one object while it is put in order
@@ -38,21 +40,42 @@ type frame int32
 // needed them: DynamoDB holds 400 KB per item, so larger ones are rare.
 const kept = 4 << 20
 
-// Reset starts a scan over line. Verbatim text goes to raw, which must have
-// room for len(line)+[Room] bytes behind the first position that is written.
+// Reset starts a scan over line, which [Tape.Release] ends. Verbatim text goes to
+// raw, which must have room for len(line)+[Room] bytes behind the first position
+// that is written. If line has [Room] bytes of capacity behind its length, they
+// are borrowed until Release; else the line is copied.
 // The canonical text of DynamoDB JSON is never longer than its source; that of
 // other JSON may be twice as long: factor is 1 or 2.
 func (t *Tape) Reset(line, raw []byte, factor int) {
 	n := len(line)
 	if len(t.text) > kept && factor*n <= kept {
-		t.src, t.text, t.scratch, t.members = nil, nil, nil, nil
+		t.own, t.text, t.scratch, t.members = nil, nil, nil, nil
 	}
-	t.src = append(append(t.src[:0], line...), make([]byte, slack)...)
+	t.borrow(line)
 	t.text = grown(t.text, max(factor*n+slack, minText))
 	t.raw = raw[:cap(raw)]
 	t.members, t.open = t.members[:0], t.open[:0]
 	t.fault, t.duplicate, t.skim = pipeline.NoReason, false, 0
 	t.path = t.path[:0]
+}
+
+// borrow makes line the source text, ended by NUL bytes.
+func (t *Tape) borrow(line []byte) {
+	if cap(line)-len(line) < slack {
+		t.own = append(append(t.own[:0], line...), make([]byte, slack)...)
+		t.src = t.own
+		return
+	}
+	t.src = line[:len(line)+slack]
+	t.covered = append(t.covered[:0], t.src[len(line):]...)
+	clear(t.src[len(line):])
+}
+
+// Release gives borrowed bytes back as they were. The source text is gone; all
+// else stays valid.
+func (t *Tape) Release() {
+	copy(t.src[len(t.src)-len(t.covered):], t.covered)
+	t.src, t.covered = nil, t.covered[:0]
 }
 
 // Room is what a scan may write behind the verbatim copy of a line.
