@@ -73,11 +73,7 @@ func Open(path string, identity Identity) (*Store, error) {
 // open turns every way in which bbolt refuses a file, panics included, into an
 // error that says what to do.
 func open(path string) (db *bbolt.DB, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = unreadable(path, fmt.Errorf("%v", r))
-		}
-	}()
+	defer caught(path, &err)()
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
 	switch {
 	case err == nil:
@@ -130,29 +126,18 @@ func (s *Store) storeMeta(m meta) error {
 	})
 }
 
-func (s *Store) check() (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = unreadable(s.path, fmt.Errorf("%v", r))
-		}
-	}()
-	var stored meta
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket(metaBucket)
-		if bucket == nil {
-			// A kill between the file's making and its first commit left it empty.
-			if k, _ := tx.Cursor().First(); k == nil {
-				return errEmpty
-			}
-			return errors.New("it holds no job")
-		}
-		return json.Unmarshal(bucket.Get(jobKey), &stored)
-	})
+func (s *Store) check() error {
+	stored, condemned, err := readMeta(s.db, s.path)
 	switch {
 	case errors.Is(err, errEmpty):
 		return s.create()
 	case err != nil:
-		return unreadable(s.path, err)
+		return err
+	case condemned:
+		return &pipeline.Error{
+			Op: "open checkpoint", Object: s.path, Kind: pipeline.KindCheckpoint, Err: ErrCondemned,
+			Hint: "finish that with `fhirhose move --restart`",
+		}
 	case stored.Identity.Format != s.wanted.Format:
 		return &pipeline.Error{
 			Op: "open checkpoint", Object: s.path, Kind: pipeline.KindCheckpoint,
@@ -186,21 +171,6 @@ func (s *Store) AcceptRepairs() error {
 	}
 	s.repaired = nil
 	return nil
-}
-
-var errEmpty = errors.New("empty checkpoint")
-
-// Claim returns the content of _fhirhose/claim.json: this run and nobody else.
-func (s *Store) Claim() []byte {
-	claim, err := json.Marshal(struct {
-		Format      int    `json:"format_version"`
-		Fingerprint string `json:"fingerprint"`
-		RunID       string `json:"run_id"`
-	}{pipeline.FormatVersion, s.meta.Fingerprint, s.meta.RunID})
-	if err != nil {
-		panic(err) // strings always marshal
-	}
-	return append(claim, '\n')
 }
 
 // Each calls f for every entry of a bucket in key order; a bucket that does not

@@ -2,6 +2,8 @@ package checkpoint_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -154,6 +156,13 @@ func TestDamagedFileIsRefusedAndKept(t *testing.T) {
 			if pipeline.KindOf(err) != pipeline.KindCheckpoint || pipeline.HintOf(err) == "" {
 				t.Errorf("kind %d, hint %q: %v", pipeline.KindOf(err), pipeline.HintOf(err), err)
 			}
+			again := path + ".again" // bbolt keeps a file locked over which it panicked
+			if err := os.WriteFile(again, damaged, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := checkpoint.ClaimOf(again); pipeline.KindOf(err) != pipeline.KindCheckpoint {
+				t.Errorf("claim: %v", err)
+			}
 			if after, _ := os.ReadFile(path); !bytes.Equal(after, damaged) {
 				t.Error("the file was changed")
 			}
@@ -161,5 +170,61 @@ func TestDamagedFileIsRefusedAndKept(t *testing.T) {
 	}
 	f("both meta pages", func(b []byte) []byte { clear(b[:2*os.Getpagesize()]); return b })
 	f("text", func([]byte) []byte { return []byte("this is not a checkpoint\n") })
+	for pages := 2; pages < 6; pages++ {
+		f(fmt.Sprint("cut off after ", pages), func(b []byte) []byte { return b[:pages*os.Getpagesize()] })
+	}
+	f("pages cleared", func(b []byte) []byte { clear(b[2*os.Getpagesize():]); return b })
 	f("cut off", func(b []byte) []byte { return b[:os.Getpagesize()] })
+}
+
+// TestClaimOfAnyJob: who owns a sink can be told though the settings have
+// changed, and where nobody does, nobody is named.
+func TestClaimOfAnyJob(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "checkpoint.db")
+	if claim, err := checkpoint.ClaimOf(path); claim != nil || err != nil {
+		t.Errorf("no file: %q, %v", claim, err)
+	}
+	other := identity()
+	other.Settings["layout.lanes"], other.Format = "8", other.Format+1
+	s, err := checkpoint.Open(path, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := s.Claim()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if claim, err := checkpoint.ClaimOf(path); err != nil || !bytes.Equal(claim, want) {
+		t.Errorf("got %q, %v, want %q", claim, err, want)
+	}
+	empty := filepath.Join(dir, "empty.db")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if claim, err := checkpoint.ClaimOf(empty); claim != nil || err != nil {
+		t.Errorf("empty file: %q, %v", claim, err)
+	}
+}
+
+// TestCondemnedIsNotGoneOnWith, but its claim can still be told.
+func TestCondemnedIsNotGoneOnWith(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "checkpoint.db")
+	s := open(t, path)
+	want := s.Claim()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := checkpoint.Condemn(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := checkpoint.Open(path, identity())
+	if !errors.Is(err, checkpoint.ErrCondemned) || pipeline.KindOf(err) != pipeline.KindCheckpoint || pipeline.HintOf(err) == "" {
+		t.Errorf("got %v", err)
+	}
+	if claim, err := checkpoint.ClaimOf(path); err != nil || !bytes.Equal(claim, want) {
+		t.Errorf("got %q, %v, want %q", claim, err, want)
+	}
 }
