@@ -19,14 +19,7 @@ import (
 // bombs of 100 MB are discarded as a stream, and records of nearly 16 MiB in
 // every lane at once are converted one at a time, within the least limit.
 func TestMemoryStaysFlat(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds and runs the binary")
-	}
 	const limit = 128 << 20
-	binary := filepath.Join(t.TempDir(), "fhirhose")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	dir := t.TempDir()
 	huge := bytes.Repeat([]byte("h"), 100_000_000)
 	summary, err := generate.WriteLines(filepath.Join(dir, "export"), 16, func(k int, add func([]byte) error) error {
@@ -49,13 +42,55 @@ func TestMemoryStaysFlat(t *testing.T) {
 	if err := os.WriteFile(file, []byte(job), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	peak, exit, out := peakMemory(t, exec.CommandContext(t.Context(), binary, "move", "-c", file))
+	peak, exit, out := peakMemory(t, exec.CommandContext(t.Context(), buildBinary(t), "move", "-c", file))
 	if exit != 3 {
 		t.Fatalf("exit %d, want 3: %s", exit, out)
 	}
 	if want := fmt.Sprintf("%d quarantined", 16); !strings.Contains(out, want) {
 		t.Errorf("not %s of %d records:\n%s", want, summary.Items, out)
 	}
+	within(t, peak, limit)
+}
+
+// TestManyOpenFiles: 140 types at 200 versions are 28,000 files open at once,
+// with 1,024 descriptors.
+func TestManyOpenFiles(t *testing.T) {
+	const limit = 256 << 20
+	dir := t.TempDir()
+	_, err := generate.Write(t.Context(), generate.Options{
+		Dir: filepath.Join(dir, "export"), Seed: 1, Objects: 24,
+		Types: 140, Even: true, Resources: 280, Versions: 200, AllVersions: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := "job: many\nsource: {dynamodb_export: {location: export}}\nsink: {location: out}\n" +
+		"limits: {memory: 256MiB}\nhttp: {listen: \"\"}\n"
+	file := filepath.Join(dir, "fhirhose.yaml")
+	if err := os.WriteFile(file, []byte(job), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	peak, exit, out := peakMemory(t, exec.CommandContext(t.Context(), "sh", "-c", //nolint:gosec // paths of this test
+		fmt.Sprintf("ulimit -n 1024; exec %s move -c %s", buildBinary(t), file)))
+	if exit != 0 || !strings.Contains(out, "28,000 sealed, 0 open") {
+		t.Fatalf("exit %d: %s", exit, out)
+	}
+	within(t, peak, limit)
+}
+
+// buildBinary makes the binary that users run: without the race detector, which needs
+// several times the memory.
+func buildBinary(t *testing.T) (binary string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), "fhirhose")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return binary
+}
+
+func within(t *testing.T, peak, limit int64) {
+	t.Helper()
 	t.Logf("peak %d MiB of %d MiB", peak>>20, limit>>20)
 	if peak > limit {
 		t.Errorf("peak memory %d MiB is over limits.memory of %d MiB", peak>>20, limit>>20)
