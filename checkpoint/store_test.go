@@ -35,7 +35,8 @@ func TestCommitIsReadBack(t *testing.T) {
 	s := open(t, path)
 	claim := s.Claim()
 	err := s.Commit([]records.Change{
-		{Bucket: "b", Key: "2", Value: []byte("two")}, {Bucket: "b", Key: "1", Value: []byte("one")},
+		{Bucket: "b", Key: "2", Value: []byte("two")},
+		{Bucket: "b", Key: "1", Value: []byte("one")},
 		{Bucket: "b", Key: "3", Value: []byte("three")},
 	})
 	if err != nil {

@@ -35,13 +35,11 @@ type File struct {
 
 // Name returns the file's path below the job's folder (design section 6).
 func (f *File) Name() string {
-	switch {
-	case f.Slot.Type == "":
+	if f.Slot.Type == "" {
 		return fmt.Sprintf("_fhirhose/quarantine-%05d.ndjson", f.Number)
-	default:
-		return fmt.Sprintf("%s-%d/%s-v%d-%05d.ndjson",
-			f.Slot.group.name(), f.Folder, f.Slot.Type, f.Slot.Version, f.Number)
 	}
+	return fmt.Sprintf("%s-%d/%s-v%d-%05d.ndjson",
+		f.Slot.group.name(), f.Folder, f.Slot.Type, f.Slot.Version, f.Number)
 }
 
 // FolderName returns the name of the file's folder, or "" for the quarantine.

@@ -28,8 +28,9 @@ type OpenFile struct {
 
 // Snapshot returns the folders' state in a fixed order.
 func (s *Sharder) Snapshot() []Folder {
-	var folders []Folder
-	for _, g := range s.sorted() {
+	groups := s.sorted()
+	folders := make([]Folder, 0, len(groups))
+	for _, g := range groups {
 		folders = append(folders, Folder{uint8(g.key.kind), g.key.version, g.folder, g.bytes, g.files})
 	}
 	return folders
