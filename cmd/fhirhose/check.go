@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/removal"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/survey"
 	"github.com/fhirhose/fhirhose/objectstore"
@@ -197,12 +199,11 @@ func spoolNeeded(job *jobfile.Job, source exportSource) (need int64) {
 // checkOwner asks whether sink and state belong to this job, as far as they
 // belong to one at all.
 func checkOwner(ctx context.Context, job *jobfile.Job, r *survey.Result, source exportSource, sink *openedSink) {
-	path := filepath.Join(job.State, checkpointFile)
-	if _, err := os.Stat(path); err == nil {
-		checkCheckpoint(job, r, path, source)
+	if _, err := os.Stat(filepath.Join(job.State, checkpointFile)); err == nil {
+		checkCheckpoint(job, r, source)
 		return
 	}
-	err := lookForClaim(ctx, sink)
+	_, err := readClaim(ctx, sink)
 	refused, answered := errors.AsType[*objectstore.Scrubbed](err)
 	switch {
 	case err == nil:
@@ -211,7 +212,7 @@ func checkOwner(ctx context.Context, job *jobfile.Job, r *survey.Result, source 
 			Err:  errors.New("it belongs to a run that this state directory does not know"),
 			Hint: "name the state directory of that run, or give this job another name or sink",
 		})
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, objectstore.ErrNotFound):
+	case isAbsent(err):
 	case answered && refused.Status == http.StatusForbidden:
 		r.Warn("whether another run has claimed the sink cannot be seen: %v; without s3:ListBucket S3 answers so for an object that is not there", err)
 	default:
@@ -219,37 +220,43 @@ func checkOwner(ctx context.Context, job *jobfile.Job, r *survey.Result, source 
 	}
 }
 
-const claimName = "_fhirhose/claim.json"
-
-// lookForClaim returns nil if the sink is claimed, and an error that says that
-// it is not, or why that cannot be known. A GET tells an absent bucket from an
+// readClaim returns the claim of the sink. A GET tells an absent bucket from an
 // absent object.
-func lookForClaim(ctx context.Context, sink *openedSink) error {
+func readClaim(ctx context.Context, sink *openedSink) ([]byte, error) {
 	if sink.bucket != nil {
-		_, err := sink.bucket.Get(ctx, sink.bucket.Location().Key(claimName), 1<<20)
-		return err
+		return sink.bucket.Get(ctx, sink.bucket.Location().Key(removal.ClaimName), 1<<20)
 	}
-	reader, err := sink.Reader(ctx, claimName)
+	reader, err := sink.Reader(ctx, removal.ClaimName)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return reader.Close()
+	claim, err := io.ReadAll(io.NewSectionReader(reader, 0, reader.Size()))
+	return claim, errors.Join(err, reader.Close())
 }
 
-func checkCheckpoint(job *jobfile.Job, r *survey.Result, path string, source exportSource) {
+func isAbsent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, objectstore.ErrNotFound)
+}
+
+func checkCheckpoint(job *jobfile.Job, r *survey.Result, source exportSource) {
 	if _, held := statedir.Holder(job.State); held {
 		return
 	}
-	options := recordOptions(job)
-	store, err := checkpoint.Open(path, checkpoint.NewIdentity(options.Shape(), source.Objects()))
-	if err != nil {
+	if err := openCheckpoint(job, source); err != nil {
 		r.Fail(err)
 		return
 	}
 	r.Probes = append(r.Probes, "the checkpoint belongs to this job: fhirhose move goes on from there")
-	if err := store.Close(); err != nil {
-		r.Fail(err)
+}
+
+// openCheckpoint opens the checkpoint that is there, and closes it.
+func openCheckpoint(job *jobfile.Job, source exportSource) error {
+	options := recordOptions(job)
+	store, err := checkpoint.Open(filepath.Join(job.State, checkpointFile), checkpoint.NewIdentity(options.Shape(), source.Objects()))
+	if err != nil {
+		return err
 	}
+	return store.Close()
 }
 
 // probeDirectory writes and deletes one file in dir, or in its nearest parent

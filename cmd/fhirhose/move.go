@@ -92,7 +92,7 @@ func (c *cli) move(ctx context.Context, job *jobfile.Job, f moveFlags) (err erro
 		log.Info("serving /metrics, /healthz and /readyz", "address", server.address)
 	}
 	if f.restart {
-		if err := c.restart(ctx, job, f.yes); err != nil {
+		if err := c.restart(ctx, job, seen, f.yes); err != nil {
 			return err
 		}
 	}

@@ -8,45 +8,68 @@ import (
 	"strings"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/removal"
+	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
-// removal is what --restart is about to remove.
-type removal struct {
-	shows  []string // one line each
-	remove func(context.Context) error
-}
-
-// restart shows what goes, asks, and removes it.
-func (c *cli) restart(ctx context.Context, job *jobfile.Job, yes bool) error {
-	r, err := planRemoval(ctx, job)
+// restart shows what goes, asks, and removes it. Source and sink are opened
+// first: whoever cannot begin again keeps what he has.
+func (c *cli) restart(running context.Context, job *jobfile.Job, seen *observation, yes bool) error {
+	ctx, cancel := c.stopping.atOnce(running)
+	defer cancel()
+	w := wiring{job: job, seen: seen}
+	source, err := w.openSource(ctx)
 	if err != nil {
 		return err
 	}
-	for _, line := range r.shows {
+	sink, err := w.openSink(ctx, ctx)
+	if err != nil {
+		return err
+	}
+	defer sink.close()
+	plan, err := planRemoval(ctx, job, source, sink)
+	if err != nil {
+		return err
+	}
+	if plan.Empty() {
+		_, err := fmt.Fprintln(c.stderr, "--restart: there is nothing to remove")
+		return err
+	}
+	for _, line := range plan.Lines() {
 		if _, err := fmt.Fprintln(c.stderr, line); err != nil {
 			return err
 		}
 	}
 	if !yes {
-		if err := c.confirm(); err != nil {
+		if err := c.confirm(ctx); err != nil {
 			return err
 		}
 	}
-	return r.remove(ctx)
+	return plan.Remove(ctx)
 }
 
 // confirm asks on a terminal; elsewhere --yes must have said so.
-func (c *cli) confirm() error {
+func (c *cli) confirm(ctx context.Context) error {
 	if _, err := fmt.Fprint(c.stderr, "Remove all this and begin again? [y/N] "); err != nil {
 		return err
 	}
-	answer, err := bufio.NewReader(c.stdin).ReadString('\n')
-	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
-		return nil
+	answers := make(chan string, 1)
+	go func() { // reading cannot be cancelled: a signal leaves this behind
+		answer, _ := bufio.NewReader(c.stdin).ReadString('\n')
+		answers <- answer
+	}()
+	var answer string
+	select {
+	case answer = <-answers:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	refused := "nothing was removed"
-	if err != nil && answer == "" {
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	case "":
 		refused = "nobody answered, nothing was removed"
 	}
 	return &pipeline.Error{
@@ -56,9 +79,36 @@ func (c *cli) confirm() error {
 }
 
 // planRemoval finds what this run has written.
-func planRemoval(_ context.Context, job *jobfile.Job) (*removal, error) {
-	return nil, &pipeline.Error{
-		Op: "restart", Object: job.Name, Kind: pipeline.KindConfig,
-		Err: errors.New("is not wired yet"), Hint: "",
+func planRemoval(ctx context.Context, job *jobfile.Job, source exportSource, sink *openedSink) (*removal.Plan, error) {
+	claim, err := readClaim(ctx, sink)
+	if err != nil && !isAbsent(err) {
+		return nil, err
 	}
+	return removal.Find(ctx, removal.Options{
+		Sink: sink.Sink, Output: job.Output().String(), Claim: claim,
+		State: job.State, Checkpoint: checkpointFile,
+		Differs: func() error { return openCheckpoint(job, source) },
+		Remains: remains(ctx, sink.bucket),
+	})
+}
+
+// remains says what a bucket keeps of removed objects.
+func remains(ctx context.Context, bucket *objectstore.Store) []string {
+	if bucket == nil {
+		return nil
+	}
+	var lines []string
+	switch versions, err := bucket.Versions(ctx); {
+	case err != nil:
+		lines = append(lines, fmt.Sprintf("whether the bucket keeps old versions cannot be seen (%v); if so, they remain", err))
+	case versions:
+		lines = append(lines, "the bucket keeps old versions: what is removed remains in it, hidden, until a lifecycle rule or a person removes it")
+	}
+	switch locked, err := bucket.Locked(ctx); {
+	case err != nil:
+		lines = append(lines, fmt.Sprintf("whether the bucket locks objects cannot be seen (%v); if so, their versions remain", err))
+	case locked:
+		lines = append(lines, "the bucket locks objects: their versions cannot be removed before their retention ends")
+	}
+	return lines
 }
