@@ -252,37 +252,37 @@ func separator(i int) string {
 }
 
 // writeAnnouncement writes migration_output.json in the form of the FHIR Works
-// tool, whose import script can read it (facts: its section 4.4).
+// tool, whose import script can read it.
 func (m *Mover) writeAnnouncement(w io.Writer, files []sealedFile) error {
-	if _, err := fmt.Fprintf(w, `{"jobId":%q,"file_names":{`, m.options.Job); err != nil {
-		return err
-	}
-	folders, folder := 0, ""
+	var folders []string // in the order of import
+	names := make(map[string][]string)
 	for i := range files {
 		f := &files[i]
 		if f.Type == "" {
 			continue
 		}
-		in, _, _ := strings.Cut(f.name, "/")
-		name, err := json.Marshal(m.options.Prefix + f.name)
+		folder, _, _ := strings.Cut(f.name, "/")
+		if names[folder] == nil {
+			folders = append(folders, folder)
+		}
+		names[folder] = append(names[folder], m.options.Prefix+f.name)
+	}
+	if _, err := fmt.Fprintf(w, `{"jobId":%q,"file_names":{`, m.options.Job); err != nil {
+		return err
+	}
+	for i, folder := range folders {
+		list, err := json.Marshal(names[folder])
 		if err != nil {
 			return err
 		}
-		before := ","
-		if in != folder {
-			before = fmt.Sprintf("%s%q:[", map[bool]string{true: "", false: "],"}[folders == 0], in)
-			folder = in
-			folders++
+		if i < len(folders)-1 {
+			list = append(list, ',')
 		}
-		if _, err := fmt.Fprintf(w, "%s%s", before, name); err != nil {
+		if _, err := fmt.Fprintf(w, "%q:%s", folder, list); err != nil {
 			return err
 		}
 	}
-	end := "}}\n"
-	if folders > 0 {
-		end = "]}}\n"
-	}
-	_, err := io.WriteString(w, end)
+	_, err := io.WriteString(w, "}}\n")
 	return err
 }
 
