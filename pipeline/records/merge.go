@@ -139,11 +139,7 @@ func (g *merger) merge(ctx context.Context, l *lane, b *batch) error {
 
 // place shards one extent and sorts its pieces by writer.
 func (g *merger) place(b *batch, e *extent) {
-	var total int64
-	for _, length := range e.lengths {
-		total += int64(length)
-	}
-	g.pieces = g.sharder.Assign(g.pieces[:0], e.slot.Slot, e.lengths, total)
+	g.pieces = g.sharder.Assign(g.pieces[:0], e.slot.Slot, e.lengths, int64(len(e.data)))
 	e.spots = len(b.spots)
 	data := e.data
 	for _, p := range g.pieces {
