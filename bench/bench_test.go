@@ -88,7 +88,7 @@ func TestStoredRow(t *testing.T) {
 }
 
 func TestGeneratedInputIsCached(t *testing.T) {
-	s := &settings{data: t.TempDir()}
+	s := &settings{data: t.TempDir(), start: time.Now()}
 	o := generate.Options{Seed: 1, Resources: 50}
 	first, err := s.generated(context.Background(), "x", o, 0)
 	if err != nil {
@@ -118,6 +118,9 @@ func TestMedian(t *testing.T) {
 	for _, n := range []time.Duration{9, 1, 5, 2} {
 		e.runs = append(e.runs, usage{CPU: n, Wall: 10 * n, RSS: int64(n)})
 	}
+	if s := e.of(func(u usage) float64 { return float64(u.CPU) }); s != (spread{1, 3.5, 9}) {
+		t.Errorf("%v", s)
+	}
 	if m := e.median(); m.CPU != 3 || m.Wall != 35 || m.RSS != 3 {
 		t.Errorf("%+v", m)
 	}
@@ -131,15 +134,13 @@ func shell(name, script string) *contender {
 }
 
 func TestContest(t *testing.T) {
-	s := &settings{data: t.TempDir()}
-	if err := os.MkdirAll(filepath.Join(s.data, "work"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	data := t.TempDir()
+	s := &settings{data: data, work: filepath.Join(data, "work-1"), runLimit: time.Minute, start: time.Now(), cores: 1}
 	in, err := s.generated(context.Background(), "x", generate.Options{Resources: 20, Objects: 1}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := shell("own", `echo '{"id":"a"}' > "$1/Patient-v1-00000.ndjson"`)
+	own := shell("own", `mkdir "$1/state" && echo '{"cuts":3}' > "$1/state/status.json" && echo '{"id":"a"}' > "$1/Patient-v1-00000.ndjson"`)
 	own.fhirhose = true
 	equal := shell("equal", `echo '{ "id": "a" }' > "$1/Patient-v1.ndjson"`)
 	other := shell("other", `echo '{"id":"b"}' > "$1/Patient-v1.ndjson"`)
@@ -157,17 +158,17 @@ func TestContest(t *testing.T) {
 	if !strings.Contains(broken.failure, "why") || len(broken.runs) != 0 {
 		t.Errorf("failure %q", broken.failure)
 	}
-	left, err := os.ReadDir(filepath.Join(s.data, "work"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, entry := range left {
-		if entry.IsDir() {
-			t.Errorf("%s is left", entry.Name())
+	for round := range 3 {
+		if _, err := os.Stat(c.outputOf(own, round)); err != nil {
+			t.Errorf("a run's folder is reused or gone: %v", err)
 		}
 	}
-	r := report{machine: machine{CPU: "test"}, rounds: 3, cores: 1, floors: []*contest{c}, peers: c, scenarios: []scenarioResult{{contests: []*contest{c}}}}
-	for _, want := range []string{"| own |", "missing: sh -c", "equal |", "DIFFERENT"} {
+	s.removeWork()
+	if _, err := os.Stat(s.work); err == nil {
+		t.Error("the outputs stay")
+	}
+	r := report{machine: machine{CPU: "test"}, settings: s, skipped: []string{"late"}, floors: []*contest{c}, peers: c, scenarios: []scenarioResult{{contests: []*contest{c}}}}
+	for _, want := range []string{"| own |", "missing: sh -c", "equal |", "DIFFERENT", "NOT RUN, the time was up: late"} {
 		if !strings.Contains(r.markdown(), want) {
 			t.Errorf("no %q in\n%s", want, r.markdown())
 		}
@@ -191,5 +192,89 @@ func TestMemoryOfATree(t *testing.T) {
 	}
 	if gone := treeMemory(1 << 30); gone != 0 {
 		t.Errorf("%d bytes of no process", gone)
+	}
+}
+
+func TestRatiosAreOfPairs(t *testing.T) {
+	var a, b contender
+	for i, n := range []time.Duration{1, 10, 100} { // the machine slows down
+		a.runs = append(a.runs, usage{Wall: n * time.Second})
+		b.runs = append(b.runs, usage{Wall: n * time.Second * time.Duration(i+2)})
+	}
+	if got := b.against(&a, wallOf); got != (spread{2, 3, 4}) {
+		t.Errorf("%v", got)
+	}
+	if got := b.against(&contender{}, wallOf); got != (spread{}) {
+		t.Errorf("against nothing: %v", got)
+	}
+}
+
+// samplesOf are one per second; each row is objects done, records, cuts.
+func samplesOf(rows ...[3]float64) (samples []sample) {
+	for i, r := range rows {
+		samples = append(samples, sample{time.Duration(i+1) * time.Second, map[string]float64{
+			"fhirhose_objects": 4, "fhirhose_objects_done_total": r[0], "fhirhose_records_read_total": r[1], "fhirhose_cuts_total": r[2],
+		}})
+	}
+	return samples
+}
+
+func TestTail(t *testing.T) {
+	if got := tailOf(samplesOf([3]float64{1}, [3]float64{2}, [3]float64{3}, [3]float64{3}, [3]float64{4})); got != 2*time.Second {
+		t.Errorf("%v", got)
+	}
+	if got := tailOf(samplesOf([3]float64{2}, [3]float64{4})); got != 0 {
+		t.Errorf("%v without a lane alone", got)
+	}
+}
+
+func TestStartAndCutsOfAProcess(t *testing.T) {
+	samples := samplesOf([3]float64{0, 0, 0}, [3]float64{0, 70, 0}, [3]float64{0, 70, 0}, [3]float64{0, 90, 1}, [3]float64{0, 95, 1}, [3]float64{0, 99, 2})
+	if at, base := startOf(samples); at != 3*time.Second || base != 70 {
+		t.Errorf("%v, %v", at, base)
+	}
+	if got := longestInterval(samples); got != 2*time.Second {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestSumMetrics(t *testing.T) {
+	got, err := sumMetrics(strings.NewReader("# HELP x\nfhirhose_a_total{type=\"A b\"} 2\nfhirhose_a_total{type=\"C\"} 3e+06\nfhirhose_b 1\ngo_threads 7\n"))
+	if err != nil || len(got) != 2 || got["fhirhose_a_total"] != 3000002 || got["fhirhose_b"] != 1 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func TestBenchmarkRows(t *testing.T) {
+	rows, without := benchmarkRows(`pkg: github.com/fhirhose/fhirhose/pipeline/convert
+BenchmarkConvert/mix-2         	  1000	      5.5 ns/op	 300.10 MB/s	       0 B/op	       0 allocs/op
+PASS
+ok  	github.com/fhirhose/fhirhose/pipeline/convert	2.1s
+PASS
+ok  	github.com/fhirhose/fhirhose/pipeline/records	0.1s
+?   	github.com/fhirhose/fhirhose/pipeline/shard	[no test files]
+`)
+	if len(rows) != 1 || rows[0] != "| pipeline/convert Convert/mix-2 | 5.5 | 300.10 | 0 | 0 |\n" {
+		t.Errorf("%q", rows)
+	}
+	if strings.Join(without, " ") != "pipeline/records pipeline/shard" {
+		t.Errorf("%q", without)
+	}
+}
+
+func TestPipelineContender(t *testing.T) {
+	s := &settings{data: t.TempDir(), start: time.Now()}
+	in, err := s.generated(context.Background(), "x", generate.Options{Resources: 200, Objects: 2}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, every := range []string{"0", "24h"} {
+		out := t.TempDir()
+		if err := pipelineCommandLine(context.Background(), []string{"-cut-every", every, in.Dir, out}); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := readRecords(out); err != nil || len(all) == 0 {
+			t.Errorf("%d records, %v", len(all), err)
+		}
 	}
 }

@@ -28,6 +28,10 @@ func (s *settings) build(ctx context.Context) error {
 type moveOptions struct {
 	memory  string // limits.memory
 	workers int
+	from    string   // source location; "" is the input's folder
+	to      string   // sink location; "" is a folder of the run
+	listen  string   // http.listen
+	before  []string // words before the command: "env", "A=B"
 }
 
 const jobFile = `job: bench
@@ -35,28 +39,46 @@ state: %s
 source:
   dynamodb_export:
     location: %s
+  s3:
+    path_style: true
 sink:
   location: %s
+  s3:
+    path_style: true
 limits:
   memory: %s
   workers: %d
 http:
-  listen: ""
+  listen: %q
 `
 
-// move is the contender `fhirhose move`, disk to disk.
+// move is the contender `fhirhose move`.
 func (s *settings) move(name string, in input, o moveOptions) *contender {
-	if o.memory == "" {
-		o.memory = "512MiB"
-	}
 	return &contender{name: name, fhirhose: true, complete: true, commands: func(out string) ([][]string, error) {
-		job := filepath.Join(out, "job.yaml")
-		content := fmt.Sprintf(jobFile, filepath.Join(out, "state"), in.Dir, filepath.Join(out, "sink"), o.memory, o.workers)
-		if err := os.WriteFile(job, []byte(content), 0o600); err != nil {
-			return nil, err
-		}
-		return [][]string{{s.fhirhose, "move", "-c", job}}, nil
+		argv, err := s.moveCommand(out, in, o)
+		return [][]string{argv}, err
 	}}
+}
+
+// moveCommand writes the job file of a run whose state is out/state and whose
+// sink, unless the options say otherwise, is out/sink.
+func (s *settings) moveCommand(out string, in input, o moveOptions) ([]string, error) {
+	memory, from, to := o.memory, o.from, o.to
+	if memory == "" {
+		memory = "512MiB"
+	}
+	if from == "" {
+		from = in.Dir
+	}
+	if to == "" {
+		to = filepath.Join(out, "sink")
+	}
+	job := filepath.Join(out, "job.yaml")
+	content := fmt.Sprintf(jobFile, filepath.Join(out, "state"), from, to, memory, o.workers, o.listen)
+	if err := os.WriteFile(job, []byte(content), 0o600); err != nil {
+		return nil, err
+	}
+	return append(append([]string(nil), o.before...), s.fhirhose, "move", "-c", job), nil
 }
 
 // runStatus is what the bench reads of state/status.json.
@@ -65,19 +87,23 @@ type runStatus struct {
 	Files      int64   `json:"files"`
 	Cuts       int64   `json:"cuts"`
 	CutSeconds float64 `json:"cut_seconds"`
+	Skipped    int64   `json:"input_bytes_skipped"`
+	Reinflated int64   `json:"reinflated_bytes"`
+	Inflated   int64   `json:"inflated_bytes"`
+	Input      int64   `json:"input_bytes"`
 	Stages     []struct {
 		Name string  `json:"name"`
 		Busy float64 `json:"busy_seconds"`
 	} `json:"stages"`
 }
 
-// readRunStatus returns zeros if the run left no status behind.
-func readRunStatus(out string) (r runStatus) {
+// readRunStatus reads what a run left behind.
+func readRunStatus(out string) (r runStatus, err error) {
 	content, err := os.ReadFile(filepath.Join(out, "state", "status.json"))
-	if err == nil {
-		_ = json.Unmarshal(content, &r)
+	if err != nil {
+		return r, err
 	}
-	return r
+	return r, json.Unmarshal(content, &r)
 }
 
 func (r runStatus) busy() string {
@@ -86,4 +112,14 @@ func (r runStatus) busy() string {
 		parts = append(parts, fmt.Sprintf("%s %.2f s", stage.Name, stage.Busy))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// busyOf is the time that one stage worked, summed over its goroutines.
+func (r runStatus) busyOf(name string) float64 {
+	for _, stage := range r.Stages {
+		if stage.Name == name {
+			return stage.Busy
+		}
+	}
+	return 0
 }

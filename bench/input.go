@@ -35,7 +35,7 @@ func (s *settings) generated(ctx context.Context, name string, o generate.Option
 	if in, ok := cached(o.Dir, o); ok {
 		return in, nil
 	}
-	fmt.Fprintf(os.Stderr, "generating %s\n", name)
+	s.say("generating %s", name)
 	if err := os.RemoveAll(o.Dir); err != nil {
 		return input{}, err
 	}

@@ -25,6 +25,8 @@ func run(ctx context.Context, args []string) error {
 			return generateCommand(ctx, args[1:])
 		case "gunzip": // a contender: see gunzip.go
 			return gunzip(args[1:])
+		case "pipeline": // a contender: see cuts.go
+			return pipelineCommandLine(ctx, args[1:])
 		case "compare":
 			return compareCommand(args[1:])
 		}

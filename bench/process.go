@@ -33,6 +33,8 @@ func measure(ctx context.Context, commands [][]string, log string) (usage, error
 		c := exec.CommandContext(ctx, argv[0], argv[1:]...)
 		c.Stderr = output
 		c.Stdout = output
+		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that its orphans are known
+		c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 		if err := c.Start(); err != nil {
 			return usage{}, err
 		}
@@ -48,7 +50,9 @@ func measure(ctx context.Context, commands [][]string, log string) (usage, error
 		u.CPU += c.ProcessState.UserTime() + c.ProcessState.SystemTime()
 		u.Exit = max(u.Exit, c.ProcessState.ExitCode())
 	}
-	u.CPU += reapOrphans()
+	for _, c := range running {
+		u.CPU += reapOrphans(c.Process.Pid)
+	}
 	u.Wall = time.Since(start)
 	u.RSS = watch.stop(running)
 	return u, failed

@@ -11,12 +11,12 @@ import (
 // (Spark's JVM outlives the Python that started it), so that it is accounted for.
 func adoptOrphans() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
-// reapOrphans waits for every adopted process and returns its CPU time. No
-// other child may be running.
-func reapOrphans() (cpu time.Duration) {
+// reapOrphans waits for every adopted process of a group and returns its CPU
+// time.
+func reapOrphans(group int) (cpu time.Duration) {
 	for {
 		var r syscall.Rusage
-		_, err := syscall.Wait4(-1, nil, 0, &r)
+		_, err := syscall.Wait4(-group, nil, 0, &r)
 		switch err {
 		case nil:
 			cpu += time.Duration(r.Utime.Nano() + r.Stime.Nano())

@@ -9,24 +9,29 @@ import (
 // report is everything that was measured.
 type report struct {
 	machine   machine
-	rounds    int
-	cores     int
+	settings  *settings
 	floors    []*contest
 	peers     *contest
 	scenarios []scenarioResult
+	skipped   []string // parts for which the time was too short
 }
 
 type scenarioResult struct {
 	scenario scenario
 	contests []*contest
+	text     string // of a measurement of its own
 }
 
 func (r *report) markdown() string {
 	var b strings.Builder
 	m := r.machine
 	fmt.Fprintf(&b, "# fhirhose, measured\n\n")
-	fmt.Fprintf(&b, "%s, %d cores (%s), %s, %s, %s, %s. Medians of %d interleaved runs; CPU is user + system. Load average before the first run: %s.\n",
-		m.CPU, m.Cores, strings.Join(m.Flags, " "), m.Memory, m.Kernel, m.Go, m.Gzip, r.rounds, m.Load)
+	fmt.Fprintf(&b, "%s, %d cores (%s), %s, %s, %s, %s. CPU is user + system. Load average before the first run: %s. Whole measurement: %s.\n",
+		m.CPU, m.Cores, strings.Join(m.Flags, " "), m.Memory, m.Kernel, m.Go, m.Gzip, m.Load, time.Since(r.settings.start).Round(time.Second))
+	b.WriteString("Several runs are shown as median (least to most). Contenders take turns, and a ratio is that of two runs of the same round.\n")
+	if len(r.skipped) > 0 {
+		fmt.Fprintf(&b, "\nNOT RUN, the time was up: %s.\n", strings.Join(r.skipped, ", "))
+	}
 	for _, c := range r.floors {
 		writeFloors(&b, c)
 	}
@@ -44,20 +49,32 @@ func describe(b *strings.Builder, in input) {
 		megabytes(in.Bytes), megabytes(in.Gzipped), float64(in.Bytes)/float64(in.Gzipped))
 }
 
+// The bars of a move from disk to disk against zcat.
+const (
+	cpuBar  = 1.25
+	wallBar = 0.75
+)
+
 // writeFloors compares each contender with the first, zcat.
 func writeFloors(b *strings.Builder, c *contest) {
 	fmt.Fprintf(b, "\n## Against inflating the same files: %s\n\n", c.input.Name)
 	describe(b, c.input)
-	b.WriteString("| | CPU s | CPU / zcat | wall s | wall / zcat | MB/s | peak RSS MiB | spread |\n|---|--:|--:|--:|--:|--:|--:|--:|\n")
-	base := c.entries[0].median()
+	b.WriteString("| | CPU s | CPU / zcat | wall s | wall / zcat | MB/s | peak RSS MiB |\n|---|--:|--:|--:|--:|--:|--:|\n")
+	base := c.entries[0]
 	for _, e := range c.entries {
-		if e.failure != "" || len(e.runs) == 0 {
-			fmt.Fprintf(b, "| %s | %s | | | | | | |\n", e.name, cell(e.failure))
+		if e.failed() {
+			fmt.Fprintf(b, "| %s | %s | | | | | |\n", e.name, cell(e.failure))
 			continue
 		}
-		u := e.median()
-		fmt.Fprintf(b, "| %s | %.2f | %.2f | %.2f | %.2f | %.0f | %d | %.0f %% |\n", e.name, u.CPU.Seconds(), ratio(u.CPU, base.CPU),
-			u.Wall.Seconds(), ratio(u.Wall, base.Wall), speed(c.input, u), u.RSS>>20, e.spread())
+		fmt.Fprintf(b, "| %s | %v | %v | %v | %v | %.0f | %.0f |\n", e.name, e.of(cpuOf), e.against(base, cpuOf),
+			e.of(wallOf), e.against(base, wallOf), speed(c.input, e.median()), e.of(rssOf).max)
+	}
+	for _, e := range c.entries {
+		if e.fhirhose && !e.failed() && !base.failed() {
+			cpu, wall := e.against(base, cpuOf).median, e.against(base, wallOf).median
+			fmt.Fprintf(b, "\nBars, of %d rounds on %d cores: CPU %.2f, at most %.2f: %s; wall %.2f, at most %.2f: %s.\n", len(e.runs), c.settings.cores,
+				cpu, cpuBar, met(cpu <= cpuBar), wall, wallBar, met(wall <= wallBar))
+		}
 	}
 	writeStages(b, c)
 }
@@ -66,19 +83,19 @@ func writeFloors(b *strings.Builder, c *contest) {
 // its throughput on the main input, where its start and end weigh less.
 func (r *report) writePeers(b *strings.Builder) {
 	c := r.peers
-	fmt.Fprintf(b, "\n## Against what a user would run, one process per core on %d cores\n\n", r.cores)
+	fmt.Fprintf(b, "\n## Against what a user would run, one process per core on %d cores\n\n", r.settings.cores)
 	describe(b, c.input)
-	b.WriteString("| | version | CPU s | wall s | MB/s | fhirhose is faster (sample) | (main input) | less CPU | peak RSS MiB | output |\n|---|---|--:|--:|--:|--:|--:|--:|--:|---|\n")
-	own := c.entries[0].median()
+	b.WriteString("| | version | CPU s | wall s | MB/s | fhirhose is faster, by pairs (sample) | (main input) | less CPU, by pairs | peak RSS MiB | output |\n|---|---|--:|--:|--:|--:|--:|--:|--:|---|\n")
+	own := c.entries[0]
 	full := r.mainSpeed()
 	for _, e := range c.entries {
-		if e.failure != "" || len(e.runs) == 0 {
+		if e.failed() {
 			fmt.Fprintf(b, "| %s | %s | | | | | | | | missing: %s |\n", e.name, e.version, cell(e.failure))
 			continue
 		}
 		u := e.median()
-		fmt.Fprintf(b, "| %s | %s | %.2f | %.2f | %.1f | %.1fx | %.1fx | %.1fx | %d | %s |\n", e.name, e.version, u.CPU.Seconds(),
-			u.Wall.Seconds(), speed(c.input, u), ratio(u.Wall, own.Wall), full/speed(c.input, u), ratio(u.CPU, own.CPU), u.RSS>>20, e.equal)
+		fmt.Fprintf(b, "| %s | %s | %.2f | %v | %.1f | %v | %.1fx | %v | %d | %s |\n", e.name, e.version, u.CPU.Seconds(),
+			e.of(wallOf), speed(c.input, u), e.against(own, wallOf), full/speed(c.input, u), e.against(own, cpuOf), u.RSS>>20, e.equal)
 	}
 }
 
@@ -96,6 +113,10 @@ func (r *report) mainSpeed() float64 {
 
 func writeScenario(b *strings.Builder, s scenarioResult) {
 	fmt.Fprintf(b, "\n## %s: %s\n\n", s.scenario.name, s.scenario.about)
+	if s.scenario.measure != nil {
+		b.WriteString(strings.TrimPrefix(s.text, "\n"))
+		return
+	}
 	b.WriteString("| | items | MB | CPU s | wall s | MB/s | peak RSS MiB | files | cuts | cut s |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, c := range s.contests {
 		for _, e := range c.entries {
@@ -105,16 +126,17 @@ func writeScenario(b *strings.Builder, s scenarioResult) {
 	for _, c := range s.contests {
 		writeStages(b, c)
 	}
+	b.WriteString(s.text)
 }
 
 func writeScenarioRun(b *strings.Builder, in input, e *contender) {
-	if e.failure != "" || len(e.runs) == 0 {
+	if e.failed() {
 		fmt.Fprintf(b, "| %s | %d | | failed: %s | | | | | | |\n", e.name, in.Items, cell(e.failure))
 		return
 	}
 	u := e.median()
-	fmt.Fprintf(b, "| %s | %d | %.0f | %.2f | %.2f | %.0f | %d | %d | %d | %.2f |\n", e.name, in.Items, float64(in.Bytes)/1e6,
-		u.CPU.Seconds(), u.Wall.Seconds(), speed(in, u), u.RSS>>20, e.status.Files, e.status.Cuts, e.status.CutSeconds)
+	fmt.Fprintf(b, "| %s | %d | %.0f | %v | %v | %.0f | %.0f | %d | %d | %.2f |\n", e.name, in.Items, float64(in.Bytes)/1e6,
+		e.of(cpuOf), e.of(wallOf), speed(in, u), e.of(rssOf).max, e.status.Files, e.status.Cuts, e.status.CutSeconds)
 }
 
 // writeStages says where fhirhose's time went.
@@ -125,8 +147,6 @@ func writeStages(b *strings.Builder, c *contest) {
 		}
 	}
 }
-
-func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
 func speed(in input, u usage) float64 { return float64(in.Bytes) / 1e6 / u.Wall.Seconds() }
 

@@ -2,15 +2,19 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/fhirhose/fhirhose/bench/generate"
 )
 
-// scenario measures `fhirhose move` alone, in a shape that strains one promise.
+// scenario measures fhirhose in a shape that strains one promise.
 type scenario struct {
 	name  string
 	about string
-	runs  func(ctx context.Context, s *settings) ([]scenarioRun, error)
+	// runs of `fhirhose move` alone; or
+	runs func(ctx context.Context, s *settings) ([]scenarioRun, error)
+	// a measurement of its own, which returns Markdown.
+	measure func(ctx context.Context, s *settings) (string, error)
 }
 
 // scenarioRun is one line of a scenario's table.
@@ -23,10 +27,15 @@ type scenarioRun struct {
 
 func scenarios() []scenario {
 	return []scenario{
-		{"memory", "peak RSS under limits.memory", memoryRuns},
-		{"files", "28,000 files open at once: 140 types x 200 versions, two records each or more", fileRuns},
-		{"uneven", "16 objects, the largest 50 times the smallest", unevenRuns},
-		{"records", "peak RSS of 10^5 and 10^7 records", recordRuns},
+		{name: "memory", about: "peak RSS under limits.memory", runs: memoryRuns},
+		{name: "files", about: "28,000 files open at once: 140 types x 200 versions, four records each, 1,024 descriptors", runs: fileRuns},
+		{name: "records", about: "peak RSS of 10^5 and 10^6 records", runs: recordRuns},
+		{name: "uneven", about: "lane tail: 16 lanes, the largest object 50 times the smallest", measure: measureTail},
+		{name: "kill", about: "work that is done twice after kill -9", measure: measureKills},
+		{name: "cuts", about: "what cuts cost: as usual against the last cut alone", measure: measureCuts},
+		{name: "s3", about: "from S3 to S3 on one machine", measure: measureS3},
+		{name: "stages", about: "benchmarks of the stages", measure: measureStages},
+		{name: "nightly", about: "peak RSS of 10^5 and 10^7 records", runs: nightlyRuns},
 	}
 }
 
@@ -50,38 +59,46 @@ func memoryRuns(ctx context.Context, s *settings) ([]scenarioRun, error) {
 	return runs, err
 }
 
-func fileRuns(ctx context.Context, s *settings) ([]scenarioRun, error) {
+// descriptors runs a command with the descriptors that most systems allow.
+var descriptors = []string{"sh", "-c", `ulimit -n 1024; exec "$@"`, "sh"}
+
+func fileInput(ctx context.Context, s *settings) (input, error) {
 	o := mainOptions()
 	o.Even, o.AllVersions, o.Versions, o.Resources = true, true, 200, 4*140
-	in, err := s.generated(ctx, "files", o, 0)
-	return []scenarioRun{{in, "28,000 files, memory 256MiB", moveOptions{memory: "256MiB"}, 3}}, err
+	return s.generated(ctx, "files", o, 0)
 }
 
-func unevenRuns(ctx context.Context, s *settings) ([]scenarioRun, error) {
-	o := mainOptions()
-	even, err := s.generated(ctx, "main", o, int64(s.size))
-	if err != nil {
-		return nil, err
-	}
-	o.Skew = 50
-	uneven, err := s.generated(ctx, "uneven", o, int64(s.size))
-	return []scenarioRun{{even, "even", moveOptions{}, 3}, {uneven, "1:50", moveOptions{}, 3}}, err
+func fileRuns(ctx context.Context, s *settings) ([]scenarioRun, error) {
+	in, err := fileInput(ctx, s)
+	return []scenarioRun{{in, "28,000 files, memory 256MiB", moveOptions{memory: "256MiB", before: descriptors}, 3}}, err
 }
 
 func recordRuns(ctx context.Context, s *settings) ([]scenarioRun, error) {
-	var runs []scenarioRun
-	for _, r := range []struct {
-		name    string
-		records int
-		rounds  int
-	}{{"10^5 records", 100_000, 3}, {"10^7 records", 10_000_000, 1}} {
+	return runsOfRecords(ctx, s, 5, 6)
+}
+
+func nightlyRuns(ctx context.Context, s *settings) ([]scenarioRun, error) {
+	return runsOfRecords(ctx, s, 5, 7)
+}
+
+// runsOfRecords moves 10^n records of one version. 10^7 need about 3 GB for the
+// input and 10 GB for the output.
+func runsOfRecords(ctx context.Context, s *settings, powers ...int) (runs []scenarioRun, err error) {
+	for _, power := range powers {
 		o := mainOptions()
-		o.Versions, o.Resources, o.GzipLevel = 1, r.records, 1
-		in, err := s.generated(ctx, "records-"+r.name[len("10^"):][:1], o, 0)
+		o.Versions, o.Resources, o.GzipLevel = 1, 1, 1
+		for range power {
+			o.Resources *= 10
+		}
+		in, err := s.generated(ctx, fmt.Sprintf("records-%d", power), o, 0)
 		if err != nil {
 			return nil, err
 		}
-		runs = append(runs, scenarioRun{in, r.name + ", memory 256MiB", moveOptions{memory: "256MiB"}, r.rounds})
+		rounds := 3
+		if power > 6 {
+			rounds = 1
+		}
+		runs = append(runs, scenarioRun{in, fmt.Sprintf("10^%d records, memory 256MiB", power), moveOptions{memory: "256MiB"}, rounds})
 	}
 	return runs, nil
 }

@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"time"
 )
 
 // settings say what to measure.
@@ -22,10 +24,16 @@ type settings struct {
 	scenarios string // all, none, or names
 	testdata  string
 	cores     int
+	peerRuns  int
+	budget    time.Duration // no part begins after it
+	runLimit  time.Duration // of one contender's run
+
+	work  string // scratch space of this measurement
+	start time.Time
 }
 
 func parseSettings(args []string) (settings, error) {
-	s := settings{size: 1 << 30, sample: 128 << 20, cores: runtime.NumCPU(), testdata: os.Getenv("FHIRHOSE_TESTDATA")}
+	s := settings{size: 1 << 30, sample: 64 << 20, cores: runtime.NumCPU(), testdata: os.Getenv("FHIRHOSE_TESTDATA"), start: time.Now()}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&s.fhirhose, "binary", "", "binary to measure (default: build ./cmd/fhirhose)")
 	f.StringVar(&s.data, "data", "bench/data", "folder of inputs, scratch space and installed peers")
@@ -34,10 +42,16 @@ func parseSettings(args []string) (settings, error) {
 	f.Var(&s.size, "size", "decompressed bytes of the main input")
 	f.Var(&s.sample, "sample", "decompressed bytes of the peers' input")
 	f.IntVar(&s.rounds, "rounds", 5, "runs of each contender")
+	f.IntVar(&s.peerRuns, "peer-rounds", 3, "runs of each peer")
+	f.DurationVar(&s.budget, "budget", 18*time.Minute, "no part begins later than this")
+	f.DurationVar(&s.runLimit, "run-limit", 3*time.Minute, "a run that takes longer has failed")
 	f.StringVar(&s.only, "only", "all", "peers to run: all, none, or names with commas")
-	f.StringVar(&s.scenarios, "scenarios", "memory,files,uneven", "scenarios to run: all, none, or names with commas ("+strings.Join(scenarioNames(), ", ")+")")
+	f.StringVar(&s.scenarios, "scenarios", "default", "scenarios to run: default (all but nightly), all, none, or names with commas ("+strings.Join(scenarioNames(), ", ")+")")
 	if err := f.Parse(args); err != nil {
 		return s, err
+	}
+	if s.scenarios == "default" {
+		s.scenarios = strings.Join(slices.DeleteFunc(scenarioNames(), func(n string) bool { return n == "nightly" }), ",")
 	}
 	for _, path := range []*string{&s.data, &s.peers, &s.fhirhose} {
 		if *path == "" {
@@ -50,6 +64,12 @@ func parseSettings(args []string) (settings, error) {
 		*path = absolute
 	}
 	return s, os.MkdirAll(s.data, 0o755)
+}
+
+// say prints progress.
+func (s *settings) say(format string, args ...any) {
+	at := time.Since(s.start).Round(time.Second)
+	fmt.Fprintf(os.Stderr, "%02d:%02d  %s\n", int(at.Minutes()), int(at.Seconds())%60, fmt.Sprintf(format, args...))
 }
 
 func wanted(list, name string) bool {
