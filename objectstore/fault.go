@@ -77,6 +77,8 @@ func (f finding) words() (string, error) {
 		return "the certificate of the endpoint is not trusted", nil
 	case f.code == "NoSuchBucket":
 		return "no such bucket", nil
+	case f.code == "InvalidObjectState":
+		return "the object lies in an archive storage class", nil
 	case f.code == "NoSuchUpload":
 		return "the unfinished upload has vanished", ErrNoUpload
 	case f.isNotFound():
@@ -139,7 +141,7 @@ func (f finding) verdict() (pipeline.Kind, string) {
 	case f.code == "NoSuchUpload":
 		return pipeline.KindFatal, "a lifecycle rule or a person has removed it; start again with move --restart"
 	case f.code == "InvalidObjectState":
-		return pipeline.KindFatal, "restore the object from its archive storage class first"
+		return pipeline.KindFatal, "restore the objects of the export first (aws s3api restore-object), or copy them to another storage class"
 	case f.isNotFound():
 		return pipeline.KindFatal, "check the location; an object that was there has been removed"
 	case f.isPrecondition():

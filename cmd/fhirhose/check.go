@@ -64,7 +64,8 @@ func (c *cli) check(ctx context.Context, job *jobfile.Job, writeProbe bool) erro
 	r := &survey.Result{
 		Job: job.Name, Warnings: append([]string{}, job.Warnings...), Problems: []survey.Problem{}, File: job.File,
 		Source: job.Source.Export.String(), Output: job.Output().String(), State: job.State,
-		StateFree: statedir.Free(job.State), SinkFree: -1, Probes: []string{},
+		StateFree: statedir.Free(job.State), SinkFree: -1,
+		Probes: []string{}, Unseen: []string{},
 	}
 	w := &wiring{job: job, seen: newObservation(job), patience: time.Second}
 	checkState(job, r, writeProbe)
@@ -72,6 +73,9 @@ func (c *cli) check(ctx context.Context, job *jobfile.Job, writeProbe bool) erro
 	sink := checkSink(ctx, w, r, writeProbe)
 	if sink != nil {
 		defer sink.close()
+	}
+	if sink != nil && sink.bucket != nil {
+		r.LookAtSink(ctx, survey.Bucket{Store: sink.bucket, Name: "sink", Owner: job.Sink.Owner, KMSKey: job.Sink.KMSKey})
 	}
 	if source != nil && sink != nil {
 		checkFit(job, r, source, sink)
@@ -125,6 +129,7 @@ func checkState(job *jobfile.Job, r *survey.Result, writeProbe bool) {
 // checkSource opens the source and samples it. It returns nil if that failed.
 func checkSource(ctx context.Context, w *wiring, r *survey.Result) exportSource {
 	job := w.job
+	checkSourceBucket(ctx, w, r)
 	source, err := w.openSource(ctx)
 	if err != nil {
 		r.Fail(err)
@@ -140,10 +145,27 @@ func checkSource(ctx context.Context, w *wiring, r *survey.Result) exportSource 
 	}
 	estimate := survey.Project(sample, objects, source.Spools(), job)
 	r.Sample, r.Estimate = sample, &estimate
+	if source.Spools() && sample.Records > 0 {
+		r.Probes = append(r.Probes, "the largest objects can be read, and decrypted where they are encrypted")
+	}
 	if types := estimate.MostTypes; types >= job.Layout.MaxFolderFiles {
 		r.Warn("layout.max_folder_files is %d, but a folder gets a file of each of %d types: there will be very many folders", job.Layout.MaxFolderFiles, types)
 	}
 	return source
+}
+
+// checkSourceBucket looks at the bucket before anything is read: what it says
+// may explain why that fails.
+func checkSourceBucket(ctx context.Context, w *wiring, r *survey.Result) {
+	if !w.job.Source.Export.IsS3() {
+		return
+	}
+	store, err := w.openSourceStore(ctx)
+	if err != nil {
+		return // openSource says so
+	}
+	defer store.Close()
+	r.LookAtSource(ctx, survey.Bucket{Store: store, Name: "source", Owner: w.job.Source.Owner})
 }
 
 // checkSink opens the sink. It returns nil if that failed.

@@ -112,15 +112,20 @@ func (w *wiring) openSource(ctx context.Context) (exportSource, error) {
 	from := w.job.Source
 	options := dynamoexport.Options{Location: from.Export.String(), StateDir: w.job.State, Staged: w.seen.onStaged}
 	if from.Export.IsS3() {
-		store, err := w.openStore(ctx, from.Export, objectstore.Options{
-			Region: from.Region, PathStyle: from.S3.PathStyle, ExpectedBucketOwner: from.Owner,
-		})
+		store, err := w.openSourceStore(ctx)
 		if err != nil {
 			return nil, err
 		}
 		options.Bucket = store
 	}
 	return dynamoexport.Open(ctx, options)
+}
+
+func (w *wiring) openSourceStore(ctx context.Context) (*objectstore.Store, error) {
+	from := w.job.Source
+	return w.openStore(ctx, from.Export, objectstore.Options{
+		Region: from.Region, PathStyle: from.S3.PathStyle, ExpectedBucketOwner: from.Owner,
+	})
 }
 
 // openedSink is a sink and what it stands on.

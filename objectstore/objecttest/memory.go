@@ -26,6 +26,7 @@ type Memory struct {
 	objects map[string]object
 	uploads map[string]*upload // by id
 	nextID  int
+	answers map[string]string // by what of the bucket is asked, see Configure
 }
 
 type object struct {
@@ -120,6 +121,9 @@ func (m *Memory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer m.mu.Unlock()
 	if reason := damaged(r, body); reason != "" {
 		fail(w, r, http.StatusBadRequest, reason)
+		return
+	}
+	if key == "" && m.configuration(w, r) {
 		return
 	}
 	switch Call(r) {

@@ -32,6 +32,7 @@ type Result struct {
 	Sample     *Sample   `json:"sample"`   // null if there was nothing to look at
 	Estimate   *Estimate `json:"estimate"` // null without sample
 	Probes     []string  `json:"probes"`   // what was proved, in words
+	Unseen     []string  `json:"unseen"`   // what could not be looked at, and why
 }
 
 // Problem is a reason why the job cannot start, with its remedy.
@@ -129,6 +130,9 @@ func (r *Result) Text(out io.Writer) error {
 	line("  state   %s%s", r.State, free(r.StateFree))
 	for _, probe := range r.Probes {
 		line("  proved  %s", probe)
+	}
+	for _, unseen := range r.Unseen {
+		line("  unseen  %s", unseen)
 	}
 	if r.Sample != nil {
 		r.Sample.text(line)
