@@ -1,6 +1,6 @@
 module github.com/fhirhose/fhirhose/s3test
 
-go 1.26.8
+go 1.26.0
 
 replace github.com/fhirhose/fhirhose => ../
 
