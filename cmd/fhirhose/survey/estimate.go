@@ -3,6 +3,7 @@ package survey
 import (
 	"fmt"
 	"math"
+	"sort"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -41,34 +42,52 @@ func Project(s *Sample, objects []pipeline.Object, spools bool, job *jobfile.Job
 	e := Estimate{Folders: map[string]int{}}
 	records, compressed := Totals(objects)
 	e.LedgerBytes = records * ledgerEntry
-	perVersion := map[string]*size{} // bytes, and files in place of records
-	types := map[string]int{}
+	perVersion := map[string][]int64{} // bytes of each type
 	scale := 0.0
 	if s.Records > 0 {
 		scale = float64(records) / float64(s.Records)
 	}
 	for f, sampled := range s.files {
 		bytes := int64(float64(sampled.bytes) * scale)
-		files := ceil(bytes, job.Layout.MaxFileSize)
 		e.OutputBytes += bytes
-		e.Files += files
-		name := f.folders()
-		if perVersion[name] == nil {
-			perVersion[name] = &size{}
-		}
-		perVersion[name].bytes += bytes
-		perVersion[name].records += files
-		types[name]++
-		e.MostTypes = max(e.MostTypes, types[name])
+		perVersion[f.folders()] = append(perVersion[f.folders()], bytes)
 	}
-	for version, v := range perVersion {
-		folders := max(ceil(v.bytes, job.Layout.MaxFolderSize), ceil(v.records, int64(job.Layout.MaxFolderFiles)))
+	for version, types := range perVersion {
+		folders, files := divide(types, job.Layout)
 		e.Folders[version] = int(folders)
 		e.ImportJobs += int(folders)
+		e.Files += files
+		e.MostTypes = max(e.MostTypes, len(types))
 	}
 	e.ImportHours = float64(e.ImportJobs)*ImportJobMinutes/60 + float64(e.OutputBytes)/ImportBytesPerHour
 	e.StateBytes = stateBytes(e.Files, int64(len(s.files)), compressed, spools, job)
 	return e
+}
+
+// divide returns the folders of one version and the files in them. Each folder
+// takes about the same mix of types, and each type begins a file in each: there
+// are as many folders as it takes for a folder's share to be within both caps.
+func divide(types []int64, layout jobfile.Layout) (folders, files int64) {
+	var total, largest, wholes int64
+	for _, bytes := range types {
+		total += bytes
+		largest = max(largest, bytes)
+		wholes += ceil(bytes, layout.MaxFileSize)
+	}
+	inEach := func(folders int64) (files int64) {
+		for _, bytes := range types {
+			files += ceil(ceil(bytes, folders), layout.MaxFileSize)
+		}
+		return files
+	}
+	folders = ceil(total, layout.MaxFolderSize)
+	most := int64(layout.MaxFolderFiles)
+	if int64(len(types)) > most { // a warning of check says that there are many more
+		return max(folders, ceil(wholes, most)), wholes
+	}
+	enough := ceil(largest, layout.MaxFileSize) // then each type has one file
+	folders += int64(sort.Search(int(max(0, enough-folders)), func(more int) bool { return inEach(folders+int64(more)) <= most }))
+	return folders, folders * inEach(folders)
 }
 
 // folders names the sequence of folders that the file goes to (design section 6).

@@ -142,6 +142,26 @@ func TestProject(t *testing.T) {
 	}
 }
 
+// TestDivide: each type takes a file of each folder's cap.
+func TestDivide(t *testing.T) {
+	f := func(files int, folders, want int64, types ...int64) {
+		t.Helper()
+		layout := jobfile.Layout{MaxFileSize: 100, MaxFolderSize: 10_000, MaxFolderFiles: files}
+		gotFolders, gotFiles := divide(types, layout)
+		if gotFolders != folders || gotFiles != want {
+			t.Errorf("%d files: %d folders, %d files, want %d, %d", files, gotFolders, gotFiles, folders, want)
+		}
+	}
+	f(10, 1, 1, 0)
+	f(10, 1, 10, 1000)
+	f(9, 2, 10, 1000)
+	f(10, 1, 10, 910-99, 1)       // 9 and 1
+	f(5, 3, 15, 1000, 1)          // 4 and 1 in each
+	f(3, 10, 30, 1000, 1, 1)      // one of each
+	f(2, 6, 12, 1000, 1, 1)       // more types than files: at least
+	f(1000, 2, 150, 10_000, 5000) // by size
+}
+
 func TestJudge(t *testing.T) {
 	for name, c := range map[string]struct {
 		result   Result
