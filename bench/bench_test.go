@@ -233,7 +233,11 @@ func TestStartAndCutsOfAProcess(t *testing.T) {
 	if at, base := startOf(samples); at != 3*time.Second || base != 70 {
 		t.Errorf("%v, %v", at, base)
 	}
-	if got := longestInterval(samples); got != 2*time.Second {
+	if got := cutInterval(samples); got != 2*time.Second {
+		t.Errorf("%v", got)
+	}
+	samples[2].values["fhirhose_last_cut_seconds"] = 0.5
+	if got := cutInterval(samples); got != 10*time.Second {
 		t.Errorf("%v", got)
 	}
 }

@@ -22,9 +22,6 @@ import (
 	"github.com/fhirhose/fhirhose/sources/dynamoexport"
 )
 
-// cutRounds: the difference is small, so it takes more rounds than others.
-const cutRounds = 5
-
 // measureCuts compares moves that cut as usual with moves that cut only at
 // their end. The job file has no setting for that, so both are done by this
 // program (`bench pipeline`) with the packages of fhirhose.
@@ -43,10 +40,11 @@ func measureCuts(ctx context.Context, s *settings) (string, error) {
 		name   string
 		input  input
 		memory string
-	}{{"realistic, bar 1.05", main, "512"}, {"28,000 dirty files, bar 1.10", files, "256"}} {
+		rounds int
+	}{{"realistic, bar 1.05", main, "512", s.rounds}, {"28,000 dirty files, bar 1.10", files, "256", min(3, s.rounds)}} {
 		usual := &contender{name: "cuts as usual", commands: pipelineCommand(shape.input, shape.memory, "0")}
 		off := &contender{name: "cuts nearly off", commands: pipelineCommand(shape.input, shape.memory, "24h")}
-		c := &contest{settings: s, name: "cuts " + shape.input.Name, input: shape.input, rounds: cutRounds, entries: []*contender{usual, off}}
+		c := &contest{settings: s, name: "cuts " + shape.input.Name, input: shape.input, rounds: shape.rounds, entries: []*contender{usual, off}}
 		if err := c.run(ctx); err != nil {
 			return b.String(), err
 		}

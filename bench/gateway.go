@@ -21,7 +21,7 @@ const (
 	gatewayVersion = "1.8.0" // as in peers/setup.sh
 	gatewayRegion  = "us-east-1"
 	gatewayAccess  = "bench"
-	gatewaySecret  = "bench-secret" //nolint:gosec // of a server that lives as long as the measurement
+	gatewaySecret  = "bench-secret" // of a server that lives as long as the measurement
 )
 
 // gateway is a local S3 server in front of a folder.

@@ -22,7 +22,7 @@ func (s *settings) measureAll(ctx context.Context) (err error) {
 	}
 	defer s.removeWork()
 	r := report{machine: thisMachine(), settings: s}
-	for _, part := range []func(context.Context, *report) error{s.floors, s.runScenarios, s.peersContest} {
+	for _, part := range []func(context.Context, *report) error{s.floors, s.peersContest, s.runScenarios} {
 		if err := part(ctx, &r); err != nil {
 			return err
 		}

@@ -41,14 +41,12 @@ func measureS3(ctx context.Context, s *settings) (string, error) {
 		return "", err
 	}
 	move, tool, disk := s.moveS3(in, gateway), s.rclone(ctx, ours, gateway), s.move("fhirhose move, disk to disk", in, moveOptions{})
-	c := &contest{settings: s, name: "s3", input: in, rounds: s3Rounds, entries: []*contender{move, tool, disk}}
+	c := &contest{settings: s, name: "s3", input: in, rounds: min(3, s.rounds), entries: []*contender{move, tool, disk}}
 	if err := c.run(ctx); err != nil {
 		return "", err
 	}
 	return s3Table(move, tool, disk), nil
 }
-
-const s3Rounds = 5
 
 func (s *settings) moveS3(in input, g *gateway) *contender {
 	move := s.move("fhirhose move, S3 to S3", in, moveOptions{})

@@ -28,7 +28,7 @@ type scenarioRun struct {
 func scenarios() []scenario {
 	return []scenario{
 		{name: "memory", about: "peak RSS under limits.memory", runs: memoryRuns},
-		{name: "files", about: "28,000 files open at once: 140 types x 200 versions, four records each, 1,024 descriptors", runs: fileRuns},
+		{name: "files", about: "28,000 files open at once: 140 types x 200 versions, twelve records each, 1,024 descriptors", runs: fileRuns},
 		{name: "records", about: "peak RSS of 10^5 and 10^6 records", runs: recordRuns},
 		{name: "uneven", about: "lane tail: 16 lanes, the largest object 50 times the smallest", measure: measureTail},
 		{name: "kill", about: "work that is done twice after kill -9", measure: measureKills},
@@ -64,7 +64,7 @@ var descriptors = []string{"sh", "-c", `ulimit -n 1024; exec "$@"`, "sh"}
 
 func fileInput(ctx context.Context, s *settings) (input, error) {
 	o := mainOptions()
-	o.Even, o.AllVersions, o.Versions, o.Resources = true, true, 200, 4*140
+	o.Even, o.AllVersions, o.Versions, o.Resources, o.GzipLevel = true, true, 200, 12*140, 1
 	return s.generated(ctx, "files", o, 0)
 }
 

@@ -43,7 +43,7 @@ func parseSettings(args []string) (settings, error) {
 	f.Var(&s.sample, "sample", "decompressed bytes of the peers' input")
 	f.IntVar(&s.rounds, "rounds", 5, "runs of each contender")
 	f.IntVar(&s.peerRuns, "peer-rounds", 3, "runs of each peer")
-	f.DurationVar(&s.budget, "budget", 18*time.Minute, "no part begins later than this")
+	f.DurationVar(&s.budget, "budget", 19*time.Minute, "no part begins later than this")
 	f.DurationVar(&s.runLimit, "run-limit", 3*time.Minute, "a run that takes longer has failed")
 	f.StringVar(&s.only, "only", "all", "peers to run: all, none, or names with commas")
 	f.StringVar(&s.scenarios, "scenarios", "default", "scenarios to run: default (all but nightly), all, none, or names with commas ("+strings.Join(scenarioNames(), ", ")+")")

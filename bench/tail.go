@@ -37,7 +37,7 @@ func measureTail(ctx context.Context, s *settings) (string, error) {
 		if err != nil {
 			return b.String(), err
 		}
-		for run := range 3 {
+		for run := range 2 {
 			out := filepath.Join(s.work, fmt.Sprintf("tail-%s-%d", name, run))
 			if err := os.MkdirAll(out, 0o755); err != nil {
 				return b.String(), err

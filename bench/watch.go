@@ -22,7 +22,6 @@ type sample struct {
 }
 
 func (s sample) records() float64 { return s.values["fhirhose_records_read_total"] }
-func (s sample) bytes() float64   { return s.values["fhirhose_read_bytes_total"] }
 func (s sample) cuts() float64    { return s.values["fhirhose_cuts_total"] }
 
 const watchInterval = 10 * time.Millisecond
