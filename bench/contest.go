@@ -18,6 +18,7 @@ type contender struct {
 	commands func(out string) ([][]string, error)
 	fhirhose bool
 	complete bool
+	limit    string // limits.memory that its peak RSS must keep; "" if it does not matter
 
 	runs    []usage // by round
 	failure string

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -25,6 +26,8 @@ func (s *settings) install(ctx context.Context) {
 	defer cancel()
 	c := exec.CommandContext(limited, filepath.Join(s.peers, "setup.sh"), dir)
 	c.Stdout, c.Stderr, c.WaitDelay = os.Stderr, os.Stderr, time.Second
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	if err := c.Run(); err != nil {
 		s.say("peers: %v", err)
 	} else if err := os.WriteFile(done, nil, 0o644); err != nil {

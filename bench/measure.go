@@ -186,7 +186,9 @@ func (s *settings) scenarioContests(runs []scenarioRun) (contests []*contest) {
 			contests = append(contests, &contest{settings: s, input: run.input, rounds: run.rounds})
 			last++
 		}
-		contests[last].entries = append(contests[last].entries, s.move(run.name, run.input, run.move))
+		e := s.move(run.name, run.input, run.move)
+		e.limit = run.move.memory
+		contests[last].entries = append(contests[last].entries, e)
 	}
 	return contests
 }

@@ -126,6 +126,9 @@ func writeScenario(b *strings.Builder, s scenarioResult) {
 	for _, c := range s.contests {
 		writeStages(b, c)
 	}
+	if s.scenario.growth && len(s.contests) > 0 {
+		writeGrowth(b, s.contests)
+	}
 	b.WriteString(s.text)
 }
 
@@ -134,9 +137,22 @@ func writeScenarioRun(b *strings.Builder, in input, e *contender) {
 		fmt.Fprintf(b, "| %s | %d | | failed: %s | | | | | | |\n", e.name, in.Items, cell(e.failure))
 		return
 	}
-	u := e.median()
-	fmt.Fprintf(b, "| %s | %d | %.0f | %v | %v | %.0f | %.0f | %d | %d | %.2f |\n", e.name, in.Items, float64(in.Bytes)/1e6,
-		e.of(cpuOf), e.of(wallOf), speed(in, u), e.of(rssOf).max, e.status.Files, e.status.Cuts, e.status.CutSeconds)
+	rss := fmt.Sprintf("%.0f", e.of(rssOf).max)
+	var limit byteSize
+	if limit.Set(e.limit) == nil {
+		rss += ": " + met(e.of(rssOf).max <= float64(limit>>20))
+	}
+	fmt.Fprintf(b, "| %s | %d | %.0f | %v | %v | %.0f | %s | %d | %d | %.2f |\n", e.name, in.Items, float64(in.Bytes)/1e6,
+		e.of(cpuOf), e.of(wallOf), speed(in, e.median()), rss, e.status.Files, e.status.Cuts, e.status.CutSeconds)
+}
+
+// writeGrowth compares the peak memory of the largest input with that of the
+// smallest.
+func writeGrowth(b *strings.Builder, contests []*contest) {
+	first, last := contests[0].entries[0], contests[len(contests)-1].entries[0]
+	if len(contests) > 1 && !first.failed() && !last.failed() {
+		fmt.Fprintf(b, "\nPeak RSS (median) of the last row is %.2f times that of the first; bar 1.10.\n", last.of(rssOf).median/first.of(rssOf).median)
+	}
 }
 
 // writeStages says where fhirhose's time went.

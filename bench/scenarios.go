@@ -12,7 +12,8 @@ type scenario struct {
 	name  string
 	about string
 	// runs of `fhirhose move` alone; or
-	runs func(ctx context.Context, s *settings) ([]scenarioRun, error)
+	runs   func(ctx context.Context, s *settings) ([]scenarioRun, error)
+	growth bool // compare the memory of the last run with that of the first
 	// a measurement of its own, which returns Markdown.
 	measure func(ctx context.Context, s *settings) (string, error)
 }
@@ -29,13 +30,13 @@ func scenarios() []scenario {
 	return []scenario{
 		{name: "memory", about: "peak RSS under limits.memory", runs: memoryRuns},
 		{name: "files", about: "28,000 files open at once: 140 types x 200 versions, twelve records each, 1,024 descriptors", runs: fileRuns},
-		{name: "records", about: "peak RSS of 10^5 and 10^6 records", runs: recordRuns},
+		{name: "records", about: "peak RSS of 10^5 and 10^6 records", runs: recordRuns, growth: true},
 		{name: "uneven", about: "lane tail: 16 lanes, the largest object 50 times the smallest", measure: measureTail},
 		{name: "kill", about: "work that is done twice after kill -9", measure: measureKills},
 		{name: "cuts", about: "what cuts cost: as usual against the last cut alone", measure: measureCuts},
 		{name: "s3", about: "from S3 to S3 on one machine", measure: measureS3},
 		{name: "stages", about: "benchmarks of the stages", measure: measureStages},
-		{name: "nightly", about: "peak RSS of 10^5 and 10^7 records", runs: nightlyRuns},
+		{name: "nightly", about: "peak RSS of 10^5 and 10^7 records", runs: nightlyRuns, growth: true},
 	}
 }
 

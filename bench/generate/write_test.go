@@ -96,7 +96,7 @@ var (
 )
 
 func TestEveryRowIsThatOfFHIRWorks(t *testing.T) {
-	s := write(t, Options{Seed: 7, Resources: 3000, Types: len(R4Types()), Even: true, Versions: 5})
+	s := write(t, Options{Seed: 7, Resources: 1500, Types: len(R4Types()), Even: true, Versions: 5})
 	types, statuses := map[string]int64{}, map[string]int64{}
 	references := 0
 	for _, o := range s.Objects {
