@@ -6,8 +6,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
@@ -15,20 +13,23 @@ import (
 	"github.com/fhirhose/fhirhose/bench/generate"
 )
 
-// rows is a small export, about 9:1, unless FHIRHOSE_BENCH_GZ names a file.
-var rows = sync.OnceValue(func() []byte {
-	if name := os.Getenv("FHIRHOSE_BENCH_GZ"); name != "" {
-		data, err := os.ReadFile(name)
+// rows is an object of a generated export, or the file that FHIRHOSE_BENCH_GZ
+// names.
+func rows(b *testing.B) []byte {
+	name := os.Getenv("FHIRHOSE_BENCH_GZ")
+	if name == "" {
+		export, err := generate.Write(b.Context(), generate.Options{Dir: b.TempDir(), Resources: 20_000, Objects: 1})
 		if err != nil {
-			panic(err)
+			b.Fatal(err)
 		}
-		return data
+		name = export.Objects[0].Path
 	}
-	return nil
-})
-
-var _ = generate.Write
-var _ = filepath.Join
+	data, err := os.ReadFile(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return data
+}
 
 const (
 	batchBytes = 256 << 10
@@ -37,7 +38,7 @@ const (
 
 // BenchmarkFill is how package split reads.
 func BenchmarkFill(b *testing.B) {
-	compressed := rows()
+	compressed := rows(b)
 	batch := make([]byte, batchBytes+fillBytes)
 	var r Reader
 	var total int64
@@ -74,7 +75,7 @@ func BenchmarkStandard(b *testing.B) {
 }
 
 func benchmarkReader(b *testing.B, open func(io.Reader) (io.Reader, error)) {
-	compressed := rows()
+	compressed := rows(b)
 	p := make([]byte, batchBytes)
 	var total int64
 	b.ReportAllocs()

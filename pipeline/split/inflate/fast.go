@@ -1,46 +1,57 @@
 package inflate
 
 const (
-	// fastInput and fastOutput are what one round of the fast loop may take:
-	// three loads of 8 bytes; two literals, the longest match and what is
-	// copied beyond its end.
-	fastInput  = 32
-	fastOutput = 2 + 258 + 64
+	// roundInput and fastOutput are what one round of the fast loop may take:
+	// two loads of 8 bytes; two literals, the longest match and what is copied
+	// beyond its end. Before the first round there is one more load.
+	roundInput = 16
+	fastInput  = roundInput + 8
+	fastOutput = 2 + 258 + 32
 )
 
 // fast decodes symbols until the block ends, or input or output fall short of
-// what a round may need.
+// what a round may need. The caller has seen that both suffice for a first one.
+//
+// A round begins with at least 56 bits and the entry of the first code looked up,
+// which is of use while the processor still copies the match before. Three
+// literals from the table's first part take at most 33 bits; two of them, and a
+// length, 42; a distance 28. Of count only the lowest 6 bits mean something, so
+// that a whole entry may be subtracted from it.
 func (r *Reader) fast() error {
 	in, pos := r.in, r.pos
 	out, at, base := r.out, r.at, r.base
 	literals, distances := &r.literals, &r.distances
-	bits, count := r.bits, uint64(r.count)
-	lastIn, lastOut := len(in)-fastInput, len(out)-fastOutput
+	lastIn, lastOut := len(in)-roundInput, len(out)-fastOutput
 	ended, corrupt := false, false
 
-	for pos <= lastIn && at <= lastOut {
-		bits |= load64(in, pos) << (count & 63)
-		pos += int(^count >> 3 & 7)
-		count |= 56
+	bits, count := r.bits, uint64(r.count)
+	bits |= load64(in, pos) << (count & 63)
+	pos += int(^count >> 3 & 7)
+	count |= 56
+	e := literals[bits&(1<<literalBits-1)]
 
-		e := literals[bits&(1<<literalBits-1)]
+	for pos <= lastIn && at <= lastOut {
 		if e.isLiteral() {
 			bits >>= e & 63
 			count -= uint64(e)
-			out[at] = byte(e >> 16)
+			store8(out, at, byte(e>>16))
 			at++
 			e = literals[bits&(1<<literalBits-1)]
 			if e.isLiteral() {
 				bits >>= e & 63
 				count -= uint64(e)
-				out[at] = byte(e >> 16)
+				store8(out, at, byte(e>>16))
 				at++
 				e = literals[bits&(1<<literalBits-1)]
 				if e.isLiteral() {
 					bits >>= e & 63
 					count -= uint64(e)
-					out[at] = byte(e >> 16)
+					store8(out, at, byte(e>>16))
 					at++
+					bits |= load64(in, pos) << (count & 63)
+					pos += int(^count >> 3 & 7)
+					count |= 56
+					e = literals[bits&(1<<literalBits-1)]
 					continue
 				}
 			}
@@ -52,8 +63,12 @@ func (r *Reader) fast() error {
 			if e.isLiteral() {
 				bits >>= e & 63
 				count -= uint64(e)
-				out[at] = byte(e >> 16)
+				store8(out, at, byte(e>>16))
 				at++
+				bits |= load64(in, pos) << (count & 63)
+				pos += int(^count >> 3 & 7)
+				count |= 56
+				e = literals[bits&(1<<literalBits-1)]
 				continue
 			}
 			if e.isExceptional() {
@@ -67,26 +82,38 @@ func (r *Reader) fast() error {
 		bits >>= e & 63
 		count -= uint64(e)
 
+		if count&63 < 28 {
+			bits |= load64(in, pos) << (count & 63)
+			pos += int(^count >> 3 & 7)
+			count |= 56
+		}
+		e = distances[bits&(1<<distanceBits-1)]
+		if e.isExceptional() {
+			if e.isSubtable() {
+				e = distances[(uint64(e)>>16+bits>>distanceBits&(1<<(e>>8&15)-1))&(distanceRoom-1)]
+			}
+			if e.isExceptional() {
+				bits >>= e & 63
+				count -= uint64(e)
+				corrupt = true
+				break
+			}
+		}
+		distance := int(uint64(e)>>16 + bits&(1<<(e&63)-1)>>(e>>8&15))
+		bits >>= e & 63
+		count -= uint64(e)
+
+		from := at - distance
+		if from < base && distance > at-base+r.kept {
+			corrupt = true
+			break
+		}
 		bits |= load64(in, pos) << (count & 63)
 		pos += int(^count >> 3 & 7)
 		count |= 56
+		e = literals[bits&(1<<literalBits-1)]
 
-		d := distances[bits&(1<<distanceBits-1)]
-		if d.isExceptional() {
-			if d.isSubtable() {
-				d = distances[(uint64(d)>>16+bits>>distanceBits&(1<<(d>>8&15)-1))&(distanceRoom-1)]
-			}
-			corrupt = d.isExceptional()
-		}
-		distance := int(uint64(d)>>16 + bits&(1<<(d&63)-1)>>(d>>8&15))
-		bits >>= d & 63
-		count -= uint64(d)
-
-		from := at - distance
-		if from < base || corrupt {
-			if corrupt = corrupt || distance > at-base+r.kept; corrupt {
-				break
-			}
+		if from < base {
 			r.at, r.length, r.distance = at, length, distance
 			r.copyMatch()
 			at = r.at
@@ -95,12 +122,10 @@ func (r *Reader) fast() error {
 		end := at + length
 		switch {
 		case distance >= 16:
-			copy16(out, at, from)
-			copy16(out, at+16, from+16)
+			copy32(out, at, from)
 			for at += 32; at < end; at += 32 {
 				from += 32
-				copy16(out, at, from)
-				copy16(out, at+16, from+16)
+				copy32(out, at, from)
 			}
 		case distance >= 8:
 			for ; at < end; at += 8 {

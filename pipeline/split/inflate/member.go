@@ -5,13 +5,14 @@ import (
 	"hash/crc32"
 )
 
-// Flags of a member's header, RFC 1952 section 2.3.1. FTEXT and the reserved bits
-// are ignored, as by compress/gzip.
+// Flags of a member's header, RFC 1952 section 2.3.1. FTEXT changes nothing;
+// what the reserved ones would change cannot be known.
 const (
 	flagHeaderCRC = 1 << 1
 	flagExtra     = 1 << 2
 	flagName      = 1 << 3
 	flagComment   = 1 << 4
+	flagsReserved = 7 << 5
 )
 
 // longestName is that of compress/gzip: a name or comment with its final zero.
@@ -62,6 +63,9 @@ func (r *Reader) header() error {
 		if sum.err == nil && got != want {
 			return gzip.ErrHeader
 		}
+	}
+	if sum.err == nil && flags&flagsReserved != 0 {
+		return gzip.ErrHeader
 	}
 	return sum.err
 }

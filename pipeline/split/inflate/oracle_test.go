@@ -43,13 +43,26 @@ func standard(compressed []byte) outcome {
 	return outcome{plain, defect(err)}
 }
 
+// klauspost goes from member to member itself: the library's own loop takes a
+// header that breaks off within the name for a sound end.
 func klauspost(compressed []byte) outcome {
-	r, err := gzip.NewReader(bytes.NewReader(compressed))
-	if err != nil {
-		return outcome{nil, defect(err)}
+	var r gzip.Reader
+	var plain []byte
+	for in := bytes.NewReader(compressed); in.Len() > 0; {
+		if err := r.Reset(in); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return outcome{plain, defect(err)}
+		}
+		r.Multistream(false)
+		part, err := io.ReadAll(&r)
+		plain = append(plain, part...)
+		if err != nil {
+			return outcome{plain, defect(err)}
+		}
 	}
-	plain, err := io.ReadAll(r)
-	return outcome{plain, defect(err)}
+	return outcome{plain, ""}
 }
 
 // whole reads in large pieces.
@@ -122,27 +135,26 @@ type failer interface {
 func agree(t failer, compressed []byte, seed uint64) outcome {
 	t.Helper()
 	got := whole(compressed)
-	if len(compressed) > 0 { // no member at all is our own rule
-		want := standard(compressed)
-		if got.defect != want.defect {
-			t.Fatalf("defect %q, compress/gzip has %q", got.defect, want.defect)
+	if want := klauspost(compressed); got.defect == "" || want.defect == "" {
+		if got.defect != want.defect || !bytes.Equal(got.plain, want.plain) {
+			t.Fatalf("%q after %d bytes, klauspost has %q after %d", got.defect, len(got.plain), want.defect, len(want.plain))
 		}
-		if got.defect == "" && !bytes.Equal(got.plain, want.plain) {
-			t.Fatalf("%d bytes, not the %d of compress/gzip", len(got.plain), len(want.plain))
+	} else if got.defect != want.defect && got.defect != "corrupt" {
+		// Where a code is empty klauspost goes on with the table of an earlier
+		// one, and so finds another defect, later.
+		t.Fatalf("defect %q, klauspost has %q", got.defect, want.defect)
+	}
+	if want := standard(compressed); got.defect == "" || want.defect == "" {
+		// compress/gzip refuses no bytes at all and ignores the reserved flags.
+		lenient := got.defect == "header" || len(compressed) == 0
+		if !lenient && (got.defect != want.defect || !bytes.Equal(got.plain, want.plain)) {
+			t.Fatalf("%q after %d bytes, compress/gzip has %q after %d", got.defect, len(got.plain), want.defect, len(want.plain))
 		}
-		// Before it finds a stream truncated it may ask for more bits than
-		// the next code needs, and so return less.
-		if !bytes.HasPrefix(got.plain, want.plain) {
-			t.Fatalf("before the defect: %d bytes, compress/gzip has %d others", len(got.plain), len(want.plain))
-		}
-		// klauspost decodes with the tables of an earlier block where a code is
-		// empty, and so finds another defect, later.
-		other := klauspost(compressed)
-		if (got.defect == "") != (other.defect == "") || got.defect != other.defect && got.defect != "corrupt" {
-			t.Fatalf("defect %q, klauspost has %q", got.defect, other.defect)
-		}
-		if got.defect == "" && !bytes.Equal(got.plain, other.plain) {
-			t.Fatalf("%d bytes, not the %d of klauspost", len(got.plain), len(other.plain))
+	} else {
+		// Before it finds a stream truncated it may ask for more bits than the
+		// next code needs, and so return less.
+		if got.defect != "header" && (got.defect != want.defect || !bytes.HasPrefix(got.plain, want.plain)) {
+			t.Fatalf("%q after %d bytes, compress/gzip has %q after %d", got.defect, len(got.plain), want.defect, len(want.plain))
 		}
 	}
 	random := rand.New(rand.NewPCG(seed, 1))

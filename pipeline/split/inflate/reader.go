@@ -48,7 +48,7 @@ const (
 
 // Reset makes r read another source with the same buffers.
 func (r *Reader) Reset(source io.Reader) {
-	r.input.reset(source)
+	r.reset(source)
 	r.step, r.err = stepMember, nil
 	r.out, r.at, r.base, r.kept, r.length = nil, 0, 0, 0, 0
 	r.members = 0

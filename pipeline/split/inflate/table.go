@@ -114,10 +114,8 @@ func build(table []entry, root uint, lengths []uint8, symbols []entry) bool {
 		if total > 1 || longest > 1 {
 			return false
 		}
-		// The code is one bit or, where none exists, nothing can be read.
-		for i := range table[:1<<root] {
-			table[i] = flagExceptional | entry(longest)
-		}
+		// What is not the one code is no symbol. Doubling spreads this.
+		table[0] = flagExceptional | entry(longest)
 	}
 
 	var sorted [288]uint16 // symbols by length of code, then value
@@ -139,6 +137,7 @@ func build(table []entry, root uint, lengths []uint8, symbols []entry) bool {
 			t.counts[length]--
 		}
 	}
+	t.double(root)
 	return true
 }
 
@@ -151,6 +150,16 @@ type tableBuilder struct {
 	prefix  int                  // first bits of the codes in the last subtable
 	begin   int                  // of the last subtable
 	bits    uint                 // that select in it
+	width   uint                 // table[:1<<width] is in use
+}
+
+// double widens the part of the table that is in use. A code that is shorter than
+// the first look into the table stands there once for each value of the bits
+// behind it.
+func (t *tableBuilder) double(width uint) {
+	for ; t.width < width; t.width++ {
+		copy(t.table[1<<t.width:2<<t.width], t.table[:1<<t.width])
+	}
 }
 
 // add enters a code. Codes come in their canonical order.
@@ -158,11 +167,11 @@ func (t *tableBuilder) add(code int, length uint, symbol entry) {
 	e := symbol + entry(length) + entry(length)<<8
 	reversed := int(bits.Reverse16(uint16(code)) >> (16 - length))
 	if length <= t.root {
-		for i := reversed; i < 1<<t.root; i += 1 << length {
-			t.table[i] = e
-		}
+		t.double(length)
+		t.table[reversed] = e
 		return
 	}
+	t.double(t.root)
 	if prefix := reversed & (1<<t.root - 1); prefix != t.prefix {
 		t.prefix, t.begin, t.bits = prefix, t.used, t.subtableBits(length)
 		t.used += 1 << t.bits
