@@ -1,13 +1,13 @@
 package split
 
 import (
-	"bufio"
+	"compress/flate"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/flate"
-	"github.com/klauspost/compress/gzip"
+	"github.com/fhirhose/fhirhose/pipeline/split/inflate"
 )
 
 // ErrCorrupt is in the chain of every error that says that the object's bytes are
@@ -16,75 +16,41 @@ import (
 // reader are returned as they are.
 var ErrCorrupt = errors.New("broken gzip")
 
-// inputBytes is the buffer of compressed bytes. The decompressor is fastest on
-// exactly a *bufio.Reader.
-const inputBytes = 128 << 10
-
-// inflater reads the members of a gzip file one after the other. No member at all
-// is an empty file, which is how an empty partition may be exported.
+// inflater says of a defect what it is and where.
 type inflater struct {
-	source   counter
-	in       *bufio.Reader
-	gzip     gzip.Reader
-	inMember bool
-	members  int
-	offset   int64 // decompressed bytes returned
-	err      error // sticky
+	gzip   inflate.Reader
+	offset int64 // decompressed bytes returned
+	err    error // sticky
 }
 
 func (z *inflater) reset(compressed io.Reader) {
-	z.source = counter{reader: compressed}
-	if z.in == nil {
-		z.in = bufio.NewReaderSize(&z.source, inputBytes)
-	} else {
-		z.in.Reset(&z.source)
-	}
-	z.inMember, z.members, z.offset, z.err = false, 0, 0, nil
+	z.gzip.Reset(compressed)
+	z.offset, z.err = 0, nil
 }
 
 // Read returns bytes or an error, never both: every byte before a defect is
 // delivered first, so that what a defect cuts off does not depend on chunks.
 func (z *inflater) Read(p []byte) (int, error) {
-	n := 0
-	for n == 0 && z.err == nil {
-		if !z.inMember {
-			z.err = z.openMember()
-			continue
-		}
-		var err error
-		n, err = z.gzip.Read(p)
-		z.offset += int64(n)
-		switch {
-		case errors.Is(err, io.EOF):
-			z.inMember = false
-		case err != nil:
-			z.err = z.describe(err)
-		}
-	}
-	if n > 0 {
-		return n, nil
-	}
-	return 0, z.err
+	n, err := z.gzip.Read(p)
+	return n, z.pass(n, err)
 }
 
-// openMember returns io.EOF only where a member could begin and none does. The
-// library's own loop over members takes a header that breaks off within the file
-// name for a sound end.
-func (z *inflater) openMember() error {
-	if _, err := z.in.Peek(1); err != nil {
-		return err
+// fill reads into p[from:]. p[:from] ends with what fill has written since the
+// last keep; see [inflate.Reader.Fill].
+func (z *inflater) fill(p []byte, from int) (int, error) {
+	n, err := z.gzip.Fill(p, from)
+	return n, z.pass(n, err)
+}
+
+// keep lets go of the buffer that fill has written to.
+func (z *inflater) keep() { z.gzip.Keep() }
+
+func (z *inflater) pass(n int, err error) error {
+	z.offset += int64(n)
+	if err != nil && z.err == nil {
+		z.err = z.describe(err)
 	}
-	err := z.gzip.Reset(z.in)
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return z.describe(err)
-	}
-	z.gzip.Multistream(false)
-	z.inMember = true
-	z.members++
-	return nil
+	return z.err
 }
 
 func (z *inflater) describe(err error) error {
@@ -94,7 +60,7 @@ func (z *inflater) describe(err error) error {
 		what = "truncated"
 	case errors.Is(err, gzip.ErrChecksum):
 		what = "wrong checksum or length"
-	case errors.Is(err, gzip.ErrHeader) && z.members == 0:
+	case errors.Is(err, gzip.ErrHeader) && z.gzip.Members() == 0:
 		what = "not a gzip file"
 	case errors.Is(err, gzip.ErrHeader):
 		what = "garbage after the last member"
@@ -108,16 +74,4 @@ func (z *inflater) describe(err error) error {
 }
 
 // taken returns the compressed bytes that the decompressor has taken.
-func (z *inflater) taken() int64 { return z.source.count - int64(z.in.Buffered()) }
-
-// counter counts what passes.
-type counter struct {
-	reader io.Reader
-	count  int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.reader.Read(p)
-	c.count += int64(n)
-	return n, err
-}
+func (z *inflater) taken() int64 { return z.gzip.Taken() }

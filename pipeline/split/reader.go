@@ -158,7 +158,7 @@ func (r *Reader) fill(b *Batch, big bool) error {
 		}
 	}
 	held := len(b.Data)
-	n, err := r.inflater.Read(b.Data[held : held+min(b.room(), readBytes)])
+	n, err := r.inflater.fill(b.Data[:held+min(b.room(), readBytes)], held)
 	b.Data = b.Data[:held+n]
 	return err
 }
@@ -189,6 +189,7 @@ func (r *Reader) finish(b *Batch, end int) {
 
 // close ends the batch that began at from; r.at has passed its bytes.
 func (r *Reader) close(b *Batch, from Position) {
+	r.inflater.keep()
 	r.at.Records += int64(len(b.Lines))
 	b.First, b.Offset, b.End, b.Last = from.Records+1, from.Offset, r.at, false
 	r.current = nil
