@@ -67,7 +67,7 @@ func (c *cli) check(ctx context.Context, job *jobfile.Job, writeProbe bool) erro
 		StateFree: statedir.Free(job.State), SinkFree: -1,
 		Probes: []string{}, Unseen: []string{},
 	}
-	w := &wiring{job: job, seen: newObservation(job), patience: time.Second}
+	w := &wiring{job: job, seen: newObservation(job), patience: time.Second, attempts: 3}
 	checkState(job, r, writeProbe)
 	source := checkSource(ctx, w, r)
 	sink := checkSink(ctx, w, r, writeProbe)

@@ -106,6 +106,7 @@ type wiring struct {
 	seen      *observation
 	bandwidth *rate.Limiter // shared by source and sink
 	patience  time.Duration // to wait for fresh credentials; 0: as long as a move waits
+	attempts  int           // of each call of S3; 0: as many as a move makes
 }
 
 func (w *wiring) openSource(ctx context.Context) (exportSource, error) {
@@ -160,6 +161,6 @@ func (w *wiring) openSink(ctx, running context.Context) (*openedSink, error) {
 }
 
 func (w *wiring) openStore(ctx context.Context, at jobfile.Location, options objectstore.Options) (*objectstore.Store, error) {
-	options.Bandwidth, options.CredentialPatience = w.bandwidth, w.patience
+	options.Bandwidth, options.CredentialPatience, options.Attempts = w.bandwidth, w.patience, w.attempts
 	return objectstore.Open(ctx, objectstore.Location{Bucket: at.Bucket, Prefix: at.Prefix}, options, w.seen.onRetry)
 }

@@ -30,16 +30,22 @@ func TestLookAtBuckets(t *testing.T) {
 			"the bucket of the sink has no default encryption",
 		},
 		"encrypted sink": {
-			"sink", map[string]string{"encryption": kms}, "",
+			"sink",
+			map[string]string{"encryption": kms},
+			"",
 			"by default the sink encrypts with aws:kms\nno S3 bucket key",
 		},
 		"other region": {
-			"sink", map[string]string{"region": "eu-west-1"}, "",
+			"sink",
+			map[string]string{"region": "eu-west-1"},
+			"",
 			"look at b: the bucket lies in eu-west-1, but the job would ask in us-east-1",
 		},
 		"uploads aborted": {
-			"sink", map[string]string{"encryption": kms, "lifecycle": lifecycle(
-				"<AbortIncompleteMultipartUpload><DaysAfterInitiation>2</DaysAfterInitiation></AbortIncompleteMultipartUpload>")}, "",
+			"sink",
+			map[string]string{"encryption": kms, "lifecycle": lifecycle(
+				"<AbortIncompleteMultipartUpload><DaysAfterInitiation>2</DaysAfterInitiation></AbortIncompleteMultipartUpload>")},
+			"",
 			"encrypts with\naborts uploads to the sink after 2 days\nno S3 bucket key",
 		},
 		"uploads aborted late": {
@@ -47,15 +53,21 @@ func TestLookAtBuckets(t *testing.T) {
 				"<AbortIncompleteMultipartUpload><DaysAfterInitiation>30</DaysAfterInitiation></AbortIncompleteMultipartUpload>")}, "", "",
 		},
 		"expiry": {
-			"source", map[string]string{"lifecycle": lifecycle("<Expiration><Days>3</Days></Expiration>")}, "",
+			"source",
+			map[string]string{"lifecycle": lifecycle("<Expiration><Days>3</Days></Expiration>")},
+			"",
 			"removes the objects of the source 3 days after they were made",
 		},
 		"refused": {
-			"sink", map[string]string{"lifecycle": "AccessDenied", "encryption": "AccessDenied"}, "",
+			"sink",
+			map[string]string{"lifecycle": "AccessDenied", "encryption": "AccessDenied"},
+			"",
 			"the lifecycle rules of the sink, which may remove files: access denied\nthe default encryption of the sink: access denied",
 		},
 		"no ListBucket": {
-			"source", map[string]string{"region": "AccessDenied"}, "123",
+			"source",
+			map[string]string{"region": "AccessDenied"},
+			"123",
 			"the bucket of the source: access denied (S3 says Forbidden, status 403)\nmay belong to another account\nwithout s3:ListBucket",
 		},
 	} {
