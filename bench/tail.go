@@ -87,6 +87,6 @@ func paperEstimate(r runStatus, bytes int64) string {
 		return ""
 	}
 	return fmt.Sprintf("\nOn paper, for 64 cores: inflating and converting cost %.2f core seconds per GB, so 64 cores would feed %.1f GB/s; "+
-		"the merge is busy %.3f s per GB, so it would be the limit at %.1f GB/s (at %.0f cores). It counts work, not memory bandwidth or disks.\n",
+		"the merge is busy %.3f s per GB, so it would be the limit at %.1f GB/s (at %.0f cores). It divides the time in which goroutines worked, which includes waiting for a core and so counts too much for both on a busy machine; it says nothing of memory bandwidth or disks.\n",
 		work, 64/work, perGB, 1/perGB, work/perGB)
 }
