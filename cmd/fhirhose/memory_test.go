@@ -70,7 +70,7 @@ func TestManyOpenFiles(t *testing.T) {
 	if err := os.WriteFile(file, []byte(job), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	peak, exit, out := peakMemory(t, exec.CommandContext(t.Context(), "sh", "-c", //nolint:gosec // paths of this test
+	peak, exit, out := peakMemory(t, exec.CommandContext(t.Context(), "sh", "-c",
 		fmt.Sprintf("ulimit -n 1024; exec %s move -c %s", buildBinary(t), file)))
 	if exit != 0 || !strings.Contains(out, "28,000 sealed, 0 open") {
 		t.Fatalf("exit %d: %s", exit, out)
