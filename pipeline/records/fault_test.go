@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -44,24 +45,28 @@ func TestFailEveryIO(t *testing.T) {
 	whole := tinyJob(t, export)
 	whole.MustRun(t)
 	want := whole.Tree(t)
-	for _, fault := range []error{syscall.EIO, syscall.ENOSPC, io.ErrShortWrite} {
+	f := func(fault error, at ...string) {
 		t.Run(fmt.Sprint(fault), func(t *testing.T) {
 			for n := int64(1); ; n++ {
-				if !failNth(t, tinyJob(t, export), n, fault, want) {
+				if !failNth(t, tinyJob(t, export), n, fault, at, want) {
 					t.Logf("%d I/Os", n-1)
 					return
 				}
 			}
 		})
 	}
+	f(syscall.EIO) // wherever an I/O is
+	f(syscall.ENOSPC, "write", "mkdir", "commit")
+	f(io.ErrShortWrite, "write")
 }
 
-func failNth(t *testing.T, j diskJob, n int64, fault error, want []string) (met bool) {
+// failNth fails the nth passing of the named points, or of all.
+func failNth(t *testing.T, j diskJob, n int64, fault error, points, want []string) (met bool) {
 	t.Helper()
 	var passed atomic.Int64
 	var at atomic.Pointer[string]
 	remove := faultpoint.Set(func(point string) error {
-		if passed.Add(1) == n {
+		if (points == nil || slices.Contains(points, point)) && passed.Add(1) == n {
 			at.Store(&point)
 			return fault
 		}
