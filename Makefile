@@ -38,9 +38,11 @@ fuzz:
 	    echo "$$target $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$target; \
 	  done; done
 
+KILLS ?= 1000
+
 soak:
-	FHIRHOSE_KILLS=1000 go test -timeout 12h -run 'TestKill' -v ./pipeline/records
-	cd s3test && FHIRHOSE_KILLS=1000 go test -timeout 12h -run 'TestKill' -v ./...
+	FHIRHOSE_KILLS=$(KILLS) go test -timeout 12h -run 'TestKill' -v ./pipeline/records
+	cd s3test && FHIRHOSE_KILLS=$(KILLS) go test -timeout 12h -run 'TestKill' -v ./...
 
 $(BIN)/golangci-lint:
 	GOBIN=$(BIN) go install $(GOLANGCI)
