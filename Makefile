@@ -14,12 +14,14 @@ build:
 demo: build
 	$(BIN)/fhirhose demo --dir demo
 
-# The race detector needs a C compiler; without one the tests run without it.
+# The race detector needs a C compiler; without one the tests run without it. The
+# tests against the S3 server kill hundreds of children and run without it: the
+# same code meets it in sinks/bucket and objectstore.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 test:
 	go test $(RACE) -timeout 30m ./...
-	cd s3test && go test $(RACE) -timeout 30m ./...
+	cd s3test && go test -timeout 30m ./...
 
 lint: $(BIN)/golangci-lint
 	$(BIN)/golangci-lint run ./...
