@@ -176,11 +176,15 @@ func (e *expected) meta(item *digesttest.Value, d *defects) {
 	if updated, kind := d.plain(member(meta.Members[0], "lastUpdated")); kind == "S" {
 		e.updated = updated
 		t, err := time.Parse(time.RFC3339Nano, updated.Text)
-		if err == nil {
+		if err == nil && rfc3339.MatchString(updated.Text) {
 			e.LastUpdated = t.UnixMilli()
 		}
 	}
 }
+
+// rfc3339 is the form of RFC 3339: time.Parse also takes an hour of one digit and
+// a comma before the fraction.
+var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
 
 // member returns a typed value that is there for certain.
 func member(v *digesttest.Value, name string) *digesttest.Value {
