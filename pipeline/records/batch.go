@@ -88,7 +88,8 @@ type slotKey struct {
 	version      uint32
 }
 
-// catalog interns slots, so that a pointer stands for a name beyond the worker. Its order of entry depends on timing; nothing stored may.
+// catalog interns slots, so that a pointer stands for a name beyond the worker.
+// Its order of entry depends on timing; nothing stored may.
 type catalog struct {
 	mu         sync.Mutex
 	slots      map[slotKey]*slot

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/fhirhose/fhirhose/bench/generate"
+	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
 	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
@@ -43,12 +45,12 @@ func tinyJob(t *testing.T, export string) diskJob {
 func TestFailEveryIO(t *testing.T) {
 	export := tinyExport(t)
 	whole := tinyJob(t, export)
-	whole.MustRun(t)
+	counted := whole.MustRun(t).Status()
 	want := whole.Tree(t)
 	f := func(fault error, at ...string) {
 		t.Run(fmt.Sprint(fault), func(t *testing.T) {
 			for n := int64(1); ; n++ {
-				if !failNth(t, tinyJob(t, export), n, fault, at, want) {
+				if !failNth(t, tinyJob(t, export), n, fault, at, want, &counted) {
 					t.Logf("%d I/Os", n-1)
 					return
 				}
@@ -61,7 +63,7 @@ func TestFailEveryIO(t *testing.T) {
 }
 
 // failNth fails the nth passing of the named points, or of all.
-func failNth(t *testing.T, j diskJob, n int64, fault error, points, want []string) (met bool) {
+func failNth(t *testing.T, j diskJob, n int64, fault error, points, want []string, counted *metrics.Status) (met bool) {
 	t.Helper()
 	var passed atomic.Int64
 	var at atomic.Pointer[string]
@@ -90,8 +92,13 @@ func failNth(t *testing.T, j diskJob, n int64, fault error, points, want []strin
 	if kind := pipeline.KindOf(err); kind == pipeline.KindOther || pipeline.HintOf(err) == "" {
 		t.Errorf("I/O %d (%s): kind %d, hint %q: %v", n, point, kind, pipeline.HintOf(err), err)
 	}
-	if _, err := j.Run(t.Context(), nil); err != nil {
+	m, err := j.Run(t.Context(), nil)
+	if err != nil {
 		t.Fatalf("the run after I/O %d (%s) failed: %v", n, point, err)
+	}
+	if s := m.Status(); s.Files != counted.Files || s.FilesSealed != counted.Files || !maps.Equal(s.Folders, counted.Folders) {
+		t.Errorf("after I/O %d (%s): %d files, %d sealed, folders %v; want %d in %v",
+			n, point, s.Files, s.FilesSealed, s.Folders, counted.Files, counted.Folders)
 	}
 	recordstest.SameTree(t, j.Tree(t), want)
 	if left, _ := filepath.Glob(filepath.Join(j.State, "open", "*")); len(left) > 0 {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/ledger"
 )
 
@@ -289,7 +290,7 @@ func (m *Mover) writeAnnouncement(w io.Writer, files []sealedFile) error {
 // recordFinish makes the end known to every later run of the job.
 func (m *Mover) recordFinish() error {
 	if err := m.removeRows(); err != nil {
-		return stateError("remove open ledger segments", m.options.State, err)
+		return durable.Failure("remove open ledger segments", m.options.State, err)
 	}
 	status, err := json.Marshal(m.Status())
 	if err != nil {

@@ -21,7 +21,6 @@ type position struct {
 // in the ready queue, with a worker, or at rest (idle). Only the token's holder
 // touches the reader; only the merge touches merged and at.
 type lane struct {
-	n      int
 	reader *split.Reader
 	object io.Closer // open compressed bytes
 	in     *split.Batch
@@ -39,8 +38,8 @@ type lane struct {
 	idle        bool // the token rests until a batch is merged
 }
 
-func newLane(n, depth int) *lane {
-	l := &lane{n: n, slots: make([]chan *batch, depth), at: position{Object: -1}}
+func newLane(depth int) *lane {
+	l := &lane{slots: make([]chan *batch, depth), at: position{Object: -1}}
 	for i := range l.slots {
 		l.slots[i] = make(chan *batch, 1)
 	}
@@ -75,9 +74,8 @@ func (l *lane) consumed() (again bool) {
 	return again
 }
 
-// next inflates the lane's next batch. A nil batch with a nil error means that
-// the batch needs a big buffer, for which the merge will give leave when it is
-// this lane's turn.
+// next inflates the lane's next batch. split.ErrBig means that it needs a big
+// buffer, for which the merge gives leave when it is this lane's turn.
 func (l *lane) next(m *Mover, in *split.Batch) error {
 	if l.object == nil {
 		if err := l.open(m); err != nil {

@@ -116,7 +116,7 @@ func (k *book) flush() error {
 		return nil
 	}
 	if err := durable.WriteAt(k.path(k.at.Segment), k.at.Bytes, k.buf); err != nil {
-		return stateError("write open ledger segment", k.path(k.at.Segment), err)
+		return durable.Failure("write open ledger segment", k.path(k.at.Segment), err)
 	}
 	k.at.Bytes += int64(len(k.buf))
 	k.buf = k.buf[:0]
@@ -156,7 +156,7 @@ func (m *Mover) sealSegment(ctx context.Context, full segment) error {
 		err = fmt.Errorf("it holds %d bytes, %d were written", len(rows), at.Bytes)
 	}
 	if err != nil {
-		return stateError("read open ledger segment", path, err)
+		return durable.Failure("read open ledger segment", path, err)
 	}
 	file := m.sink.Create(s.name)
 	sum := sha256.New()
@@ -187,7 +187,7 @@ func (k *book) cut(ctx context.Context, c *cut) error {
 	}
 	for _, segment := range k.gone {
 		if err := os.Remove(k.path(segment)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return stateError("remove open ledger segment", k.path(segment), err)
+			return durable.Failure("remove open ledger segment", k.path(segment), err)
 		}
 	}
 	k.gone, k.old = k.old, nil
@@ -201,7 +201,7 @@ func (k *book) cut(ctx context.Context, c *cut) error {
 		path := k.path(at.Segment)
 		part.sync = func() error {
 			if err := durable.Sync(path); err != nil {
-				return stateError("sync open ledger segment", path, err)
+				return durable.Failure("sync open ledger segment", path, err)
 			}
 			return nil
 		}
@@ -217,7 +217,7 @@ func (k *book) resume(at ledgerState) error {
 		return nil
 	}
 	if err := os.Truncate(k.path(at.Segment), at.Bytes); err != nil {
-		return stateError("resume open ledger segment", k.path(at.Segment), err)
+		return durable.Failure("resume open ledger segment", k.path(at.Segment), err)
 	}
 	return nil
 }
@@ -241,9 +241,4 @@ func (m *Mover) runSegments(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-}
-
-// stateError is a failed I/O in `state`.
-func stateError(op, path string, err error) error {
-	return durable.Failure(op, path, err)
 }

@@ -37,7 +37,6 @@ type totals struct {
 	NoLastUpdated  int64                          `json:"no_last_updated"`
 	Unidentified   int64                          `json:"unidentified"`
 	Inflated       int64                          `json:"inflated_bytes"`
-	Files          int64                          `json:"files"`
 	ObjectsDone    int                            `json:"objects_done"`
 	InputBytesDone int64                          `json:"input_bytes_done"`
 	Elapsed        float64                        `json:"elapsed_seconds"`
@@ -120,7 +119,7 @@ func (v *live) fileOpened() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.status.OpenFiles++
-	v.totals.Files++
+	v.status.Files++
 }
 
 func (v *live) fileSealed() {
@@ -180,11 +179,16 @@ func (v *live) restore(stored json.RawMessage) error {
 	return nil
 }
 
-// resumed counts files that are open since an earlier process.
-func (v *live) resumed(open int) {
+// fileKnown counts a file that the checkpoint knows.
+func (v *live) fileKnown(sealed bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.status.OpenFiles = int64(open)
+	v.status.Files++
+	if sealed {
+		v.status.FilesSealed++
+	} else {
+		v.status.OpenFiles++
+	}
 }
 
 func (v *live) foldersAre(folders map[string]int) {

@@ -92,11 +92,11 @@ func (m *Mover) own(ctx context.Context, h history, open []openFile) error {
 // resume brings the pipeline to the last cut, or to the beginning.
 func (m *Mover) resume(state *jobState, files []openFile) error {
 	if err := durable.MkdirAll(filepath.Join(m.options.State, "open")); err != nil {
-		return stateError("make directory", m.options.State, err)
+		return durable.Failure("make directory", m.options.State, err)
 	}
 	m.merger = &merger{m: m, sharder: shard.New(m.options.Caps), closed: make([][]*shard.File, len(m.writers))}
-	for n := range m.options.Lanes {
-		m.merger.lanes = append(m.merger.lanes, newLane(n, m.plan.depth))
+	for range m.options.Lanes {
+		m.merger.lanes = append(m.merger.lanes, newLane(m.plan.depth))
 	}
 	if state == nil {
 		m.stager = newStager(m, nil, 0)
@@ -149,10 +149,10 @@ func (m *Mover) loadOpenFiles() (files []openFile, err error) {
 		if err := json.Unmarshal(value, &record); err != nil {
 			return damaged(err)
 		}
+		if !strings.HasPrefix(name, ledgerFolder) {
+			m.live.fileKnown(record.Sealed)
+		}
 		if record.Sealed {
-			if !strings.HasPrefix(name, ledgerFolder) {
-				m.live.status.FilesSealed++
-			}
 			return nil
 		}
 		files = append(files, openFile{name, record})
@@ -185,7 +185,7 @@ func (m *Mover) restore(state jobState, files []openFile) error {
 			return err
 		}
 	}
-	m.live.resumed(len(files))
+	m.live.foldersAre(m.merger.sharder.Count())
 	return m.ledger.resume(state.Ledger)
 }
 

@@ -30,7 +30,6 @@ func (m *Mover) Status() metrics.Status {
 	s.InputBytesDone, s.InputSkipped = v.inputDone(), v.skipped
 	s.InflatedBytes, s.ReinflateBytes = v.totals.Inflated, v.reinflated.Load()
 	s.Types = copyTypes(v.totals.Types)
-	s.Files = v.totals.Files
 	s.Folders = maps.Clone(v.folders)
 	s.LockedAges, s.UnknownAttributes = maps.Clone(v.totals.LockedAges), maps.Clone(v.totals.Unknown)
 	s.NoLastUpdated = v.totals.NoLastUpdated
@@ -99,10 +98,4 @@ func (v *live) end(err error) {
 		v.status.Phase = metrics.PhaseFailed
 		v.status.Error, v.status.Hint = err.Error(), pipeline.HintOf(err)
 	}
-}
-
-// Quarantine tells whether a finished job left records behind.
-func (m *Mover) Quarantine() bool {
-	s := m.Status()
-	return s.Quarantined() > 0
 }
