@@ -13,11 +13,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/fhirhose/fhirhose/pipeline"
-	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
 	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 )
 
@@ -74,15 +73,42 @@ func TestDamagedObjects(t *testing.T) {
 	f("right MD5, one record too many", object, func(t *testing.T, e damaged) {
 		e.replace(t, func(b []byte) []byte { return append(b, zipped(t, "{}\n")...) })
 	})
-	f("changed while reading", object, func(t *testing.T, e damaged) {
-		var staged atomic.Int64 // four are staged at a time, the largest among the first
-		t.Cleanup(faultpoint.Set(func(point string) error {
-			if point == "staged" && staged.Add(1) <= 4 {
-				e.rewrite(t, e.object, func(b []byte) []byte { return b })
-			}
-			return nil
-		}))
-	})
+}
+
+// TestObjectChangesAfterItsProof: an object that is touched between its proof and
+// its reading fails the job, with the same contents too.
+func TestObjectChangesAfterItsProof(t *testing.T) {
+	export := recordstest.SmallExport(t)
+	whole := newJob(t, export)
+	whole.MustRun(t)
+
+	j := newJob(t, copyDir(t, export))
+	object := largest(t, j.Export)
+	touching := j.disk
+	touching.wrap = func(s pipeline.Source) pipeline.Source { return touchingSource{s, object} }
+	j.Place = touching
+	_, err := j.Run(t.Context(), nil)
+	if pipeline.KindOf(err) != pipeline.KindFatal || pipeline.HintOf(err) == "" ||
+		!strings.Contains(err.Error(), filepath.Base(object)) {
+		t.Fatalf("kind %d, hint %q: %v", pipeline.KindOf(err), pipeline.HintOf(err), err)
+	}
+	j.Place = j.disk
+	j.MustRun(t)
+	recordstest.SameTree(t, j.Tree(t), whole.Tree(t))
+}
+
+// touchingSource touches a file as soon as it is proved.
+type touchingSource struct {
+	pipeline.Source
+	path string
+}
+
+func (s touchingSource) Stage(ctx context.Context, i int) (pipeline.Staged, error) {
+	staged, err := s.Source.Stage(ctx, i)
+	if filepath.Base(s.Objects()[i].Key) == filepath.Base(s.path) {
+		err = errors.Join(err, os.Chtimes(s.path, time.Time{}, time.Now().Add(time.Hour)))
+	}
+	return staged, err
 }
 
 // TestObjectBreaksAfterCuts: the gzip of an object with the right MD5 breaks in
