@@ -63,7 +63,13 @@ func WriteFile(path string, data []byte) (err error) {
 // WriteAt writes p at offset; at offset 0 it creates the file or empties it, so
 // that nothing of an earlier, longer file stays. The bytes are not durable
 // before Sync.
-func WriteAt(path string, offset int64, p []byte) (err error) {
+func WriteAt(path string, offset int64, p []byte) error {
+	return WriteAtBy((*os.File).WriteAt, path, offset, p)
+}
+
+// WriteAtBy is WriteAt by another way into the open file. Like that of
+// [os.File.WriteAt], it writes all of p or returns an error.
+func WriteAtBy(write func(*os.File, []byte, int64) (int, error), path string, offset int64, p []byte) (err error) {
 	flags := os.O_WRONLY
 	if offset == 0 {
 		flags |= os.O_CREATE | os.O_TRUNC
@@ -79,7 +85,7 @@ func WriteAt(path string, offset int64, p []byte) (err error) {
 		}
 		return err
 	}
-	if _, err := file.WriteAt(p, offset); err != nil {
+	if _, err := write(file, p, offset); err != nil {
 		return err
 	}
 	return step("written")

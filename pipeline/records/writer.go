@@ -20,7 +20,8 @@ type job struct {
 	cut    *cut
 }
 
-// chunkBytes is how much of a file is gathered before the sink sees it.
+// chunkBytes is how much of a file is gathered before the sink sees it; a multiple
+// of every page size.
 const chunkBytes = 256 << 10
 
 // writer owns the files of its slots, and the memory of their newest bytes.
@@ -107,36 +108,38 @@ func (w *writer) append(ctx context.Context, piece write) error {
 		w.dirty = append(w.dirty, out)
 	}
 	out.lines += uint32(piece.lines)
-	if len(out.buf)+len(piece.data) > chunkBytes {
-		if err := w.flush(ctx, out); err != nil {
-			return err
-		}
-		if len(piece.data) > chunkBytes/2 {
-			return w.write(ctx, out, piece.data)
+	return w.gather(ctx, out, piece.data)
+}
+
+// gather adds p to the file's newest bytes, which the sink sees in chunks that
+// begin and end at multiples of chunkBytes: no page of a disk is written twice.
+func (w *writer) gather(ctx context.Context, out *output, p []byte) error {
+	for len(p) > 0 {
+		n := min(len(p), chunkBytes-int(out.size%chunkBytes)-len(out.buf))
+		held := cap(out.buf)
+		out.buf = append(out.buf, p[:n]...)
+		w.held += int64(cap(out.buf) - held)
+		p = p[n:]
+		if (out.size+int64(len(out.buf)))%chunkBytes == 0 {
+			if err := w.flush(ctx, out); err != nil {
+				return err
+			}
 		}
 	}
-	held := cap(out.buf)
-	out.buf = append(out.buf, piece.data...)
-	w.held += int64(cap(out.buf) - held)
 	return nil
 }
 
 // flush hands a file's newest bytes to the sink and keeps the empty buffer.
 func (w *writer) flush(ctx context.Context, out *output) error {
-	err := w.write(ctx, out, out.buf)
-	out.buf = out.buf[:0]
-	return err
-}
-
-func (w *writer) write(ctx context.Context, out *output, p []byte) error {
-	if len(p) == 0 {
+	if len(out.buf) == 0 {
 		return nil
 	}
-	if err := out.sink.Append(ctx, p); err != nil {
+	if err := out.sink.Append(ctx, out.buf); err != nil {
 		return err
 	}
-	out.sum.Write(p)
-	out.size += int64(len(p))
+	out.sum.Write(out.buf)
+	out.size += int64(len(out.buf))
+	out.buf = out.buf[:0]
 	return nil
 }
 

@@ -2,13 +2,12 @@ package split
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"reflect"
 	"testing"
-
-	"compress/gzip"
 )
 
 // FuzzCompressed feeds bytes that may or may not be gzip. Whatever they are, the

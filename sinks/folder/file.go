@@ -41,7 +41,7 @@ func (f *file) Append(_ context.Context, p []byte) error {
 		return durable.Failure("append to", f.name, err)
 	}
 	if !f.complete && len(p) > 0 {
-		if err := durable.WriteAt(f.partial, f.size, p); err != nil {
+		if err := durable.WriteAtBy(writeAtUncached, f.partial, f.size, p); err != nil {
 			return durable.Failure("append to", f.name, err)
 		}
 		if f.size == 0 {
