@@ -16,10 +16,10 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
-	"github.com/fhirhose/fhirhose/pipeline/records"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
-var _ records.Checkpoint = (*Store)(nil)
+var _ output.Checkpoint = (*Store)(nil)
 
 // The one bucket and key of this package; all other buckets are pipelines'.
 var (
@@ -187,7 +187,7 @@ func (s *Store) Each(bucket string, f func(key string, value []byte) error) erro
 }
 
 // Commit stores all changes in one durable transaction, or none.
-func (s *Store) Commit(changes []records.Change) error {
+func (s *Store) Commit(changes []output.Change) error {
 	err := s.update(func(tx *bbolt.Tx) error {
 		for _, c := range changes {
 			b, err := tx.CreateBucketIfNotExists([]byte(c.Bucket))

@@ -11,7 +11,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/pipeline"
-	"github.com/fhirhose/fhirhose/pipeline/records"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
 func identity() checkpoint.Identity {
@@ -34,7 +34,7 @@ func TestCommitIsReadBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "checkpoint.db")
 	s := open(t, path)
 	claim := s.Claim()
-	err := s.Commit([]records.Change{
+	err := s.Commit([]output.Change{
 		{Bucket: "b", Key: "2", Value: []byte("two")},
 		{Bucket: "b", Key: "1", Value: []byte("one")},
 		{Bucket: "b", Key: "3", Value: []byte("three")},
@@ -42,7 +42,7 @@ func TestCommitIsReadBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Commit([]records.Change{{Bucket: "b", Key: "3"}}); err != nil {
+	if err := s.Commit([]output.Change{{Bucket: "b", Key: "3"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -136,7 +136,7 @@ func TestHeldByAnother(t *testing.T) {
 func TestDamagedFileIsRefusedAndKept(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "checkpoint.db")
 	s := open(t, whole)
-	if err := s.Commit([]records.Change{{Bucket: "b", Key: "k", Value: bytes.Repeat([]byte("x"), 9000)}}); err != nil {
+	if err := s.Commit([]output.Change{{Bucket: "b", Key: "k", Value: bytes.Repeat([]byte("x"), 9000)}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

@@ -2,11 +2,11 @@ package records
 
 import (
 	"context"
-	"hash/fnv"
 	"sync"
 	"sync/atomic"
 
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
 	"github.com/fhirhose/fhirhose/pipeline/split"
 )
@@ -30,11 +30,12 @@ type batch struct {
 	notes  notes
 	err    error // ends the job: not a record's defect but the job's
 
-	work    [][]write    // for each writer, filled by the merge
-	spots   []spot       // for each extent its pieces, filled by the merge for the ledger
-	readers atomic.Int32 // writers and ledger that have not released it
-	writers atomic.Int32 // writers that still need the arena
-	heavy   bool         // holds the heavy token until no writer needs the arena
+	m       *Mover
+	work    [][]output.Piece // for each writer, filled by the merge
+	spots   []spot           // for each extent its pieces, filled by the merge for the ledger
+	readers atomic.Int32     // writers and ledger that have not released it
+	writers atomic.Int32     // writers that still need the arena
+	heavy   bool             // holds the heavy token until no writer needs the arena
 }
 
 // extent is the converted lines of one slot in one batch.
@@ -46,18 +47,10 @@ type extent struct {
 	spots   int // index of its first spot
 }
 
-// write is a run of lines for one file.
-type write struct {
-	file  *shard.File
-	lines int
-	data  []byte
-	first bool // the file begins here
-}
-
 // spot is where a run of an extent's lines lies, for the ledger.
 type spot struct {
-	folder, file, line uint32
-	lines              int
+	output.Place
+	lines int
 }
 
 // count is how many records of one type met one fate in a batch.
@@ -94,19 +87,19 @@ type catalog struct {
 	mu         sync.Mutex
 	slots      map[slotKey]*slot
 	quarantine *slot
-	writers    int
+	writerOf   func(*shard.Slot) int
 }
 
 // unreadable is the type under which records without readable type are counted.
 const unreadable = "unreadable"
 
-func newCatalog(writers int) *catalog {
-	return &catalog{
-		slots:      make(map[slotKey]*slot),
-		quarantine: newSlot(shard.NewQuarantine(), writers),
-		writers:    writers,
-	}
+func newCatalog(writerOf func(*shard.Slot) int) *catalog {
+	c := &catalog{slots: make(map[slotKey]*slot), writerOf: writerOf}
+	c.quarantine = c.newSlot(shard.NewQuarantine())
+	return c
 }
+
+func (c *catalog) newSlot(s *shard.Slot) *slot { return &slot{s, c.writerOf(s)} }
 
 func (c *catalog) slot(resourceType string, version uint32) *slot {
 	if resourceType == "" {
@@ -117,7 +110,7 @@ func (c *catalog) slot(resourceType string, version uint32) *slot {
 	key := slotKey{resourceType, version}
 	s := c.slots[key]
 	if s == nil {
-		s = newSlot(shard.NewSlot(resourceType, version), c.writers)
+		s = c.newSlot(shard.NewSlot(resourceType, version))
 		c.slots[key] = s
 	}
 	return s
@@ -145,8 +138,11 @@ func (m *Mover) putBatch(b *batch) {
 // keptArena is the largest arena that an idle batch keeps.
 const keptArena = 1 << 20
 
-// written is called by each writer that is done with a batch's arena.
-func (m *Mover) written(b *batch) {
+// Pieces implements [output.Batch].
+func (b *batch) Pieces(writer int) []output.Piece { return b.work[writer] }
+
+// Written implements [output.Batch].
+func (b *batch) Written() {
 	if b.writers.Add(-1) > 0 || !b.heavy {
 		return
 	}
@@ -157,13 +153,32 @@ func (m *Mover) written(b *batch) {
 	for _, work := range b.work {
 		clear(work)
 	}
-	m.heavy.release()
+	b.m.heavy.Release()
 }
 
-// release is called by each reader that is done with a batch.
-func (m *Mover) release(b *batch) {
+// Rows implements [output.Batch].
+func (b *batch) Rows() []byte { return b.rows }
+
+// Place implements [output.Batch]: it takes the next line of the row's extent.
+func (b *batch) Place(row int) (at output.Place, written bool) {
+	extent := b.places[row]
+	if extent < 0 {
+		return at, false
+	}
+	e := &b.extents[extent]
+	s := &b.spots[e.spots]
+	at = s.Place
+	s.Line++
+	if s.lines--; s.lines == 0 {
+		e.spots++
+	}
+	return at, true
+}
+
+// Release implements [output.Batch].
+func (b *batch) Release() {
 	if b.readers.Add(-1) == 0 {
-		m.putBatch(b)
+		b.m.putBatch(b)
 	}
 }
 
@@ -176,13 +191,4 @@ func (b *batch) reset() {
 	}
 	b.notes = notes{}
 	b.err, b.heavy, b.last = nil, false, false
-}
-
-func newSlot(s *shard.Slot, writers int) *slot { return &slot{s, writerOf(s, writers)} }
-
-// writerOf spreads slots over writers, so that a file always has the same one.
-func writerOf(s *shard.Slot, writers int) int {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(s.Type)) // never fails
-	return int((h.Sum32() + s.Version) % uint32(writers))
 }

@@ -9,11 +9,9 @@
 // A lane has one object open. Its token travels: whoever holds it inflates the
 // lane's next batch, passes the token on, and converts the batch while another
 // worker inflates the next one. The merge takes one batch from each lane in
-// turn; it alone knows the order, so it alone shards, counts and takes cuts.
-// Writers own the files and the memory of their newest bytes. A cut travels
-// behind the data through every writer and the ledger; when all that it covers
-// is durable, the committer stores it in one transaction (I1).
+// turn; it alone knows the order, so it alone shards, counts and takes cuts. What
+// lies behind the merge (writers, ledger, cuts) is package output.
 //
-// Every goroutine is started in Run by one errgroup, every channel is bounded,
+// Every goroutine belongs to one errgroup of Run, every channel is bounded,
 // and no buffer outlives its budget (I7).
 package records

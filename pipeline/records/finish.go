@@ -1,13 +1,10 @@
 package records
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,8 +13,8 @@ import (
 
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
-	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/ledger"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
 // Names of the outputs that end a job (design section 6).
@@ -40,14 +37,14 @@ func (m *Mover) finish(ctx context.Context) error {
 	if err := m.balance(files, totals); err != nil {
 		return err
 	}
-	if err := m.put(ctx, manifestName, func(w io.Writer) error { return m.writeManifest(w, files) }); err != nil {
+	if err := m.out.Put(ctx, manifestName, func(w io.Writer) error { return m.writeManifest(w, files) }); err != nil {
 		return err
 	}
 	// Everything that the announcement names must be durable before it (I8).
 	if err := m.sink.Settle(ctx); err != nil {
 		return err
 	}
-	if err := m.put(ctx, announceName, func(w io.Writer) error { return m.writeAnnouncement(w, files) }); err != nil {
+	if err := m.out.Put(ctx, announceName, func(w io.Writer) error { return m.writeAnnouncement(w, files) }); err != nil {
 		return err
 	}
 	if err := m.sink.Settle(ctx); err != nil {
@@ -57,37 +54,20 @@ func (m *Mover) finish(ctx context.Context) error {
 	return m.recordFinish()
 }
 
-// sealedFile is one file of the finished output.
-type sealedFile struct {
-	name string
-	fileRecord
-}
-
 // sealedFiles lists the output in the order in which folders import, Binaries
 // first, versions by number; then quarantine and ledger.
-func (m *Mover) sealedFiles() ([]sealedFile, error) {
-	var files []sealedFile
-	err := m.store.Each(filesBucket, func(name string, value []byte) error {
-		var record fileRecord
-		if err := json.Unmarshal(value, &record); err != nil {
-			return damaged(err)
-		}
-		if !record.Sealed {
-			return damaged(fmt.Errorf("file %s is not sealed", name))
-		}
-		files = append(files, sealedFile{name, record})
-		return nil
-	})
-	slices.SortFunc(files, func(a, b sealedFile) int {
+func (m *Mover) sealedFiles() ([]output.File, error) {
+	files, err := m.out.Sealed()
+	slices.SortFunc(files, func(a, b output.File) int {
 		return cmp.Or(
-			cmp.Compare(a.rank(), b.rank()),
+			cmp.Compare(rank(&a), rank(&b)),
 			cmp.Compare(a.Version, b.Version), cmp.Compare(a.Folder, b.Folder),
-			cmp.Compare(a.Type, b.Type), cmp.Compare(a.Number, b.Number), cmp.Compare(a.name, b.name))
+			cmp.Compare(a.Type, b.Type), cmp.Compare(a.Number, b.Number), cmp.Compare(a.Name, b.Name))
 	})
 	return files, err
 }
 
-func (f *sealedFile) rank() int {
+func rank(f *output.File) int {
 	switch f.Type {
 	case "Binary":
 		return 0
@@ -98,11 +78,8 @@ func (f *sealedFile) rank() int {
 	}
 }
 
-func (f *sealedFile) isLedger() bool     { return strings.HasPrefix(f.name, ledgerFolder) }
-func (f *sealedFile) isQuarantine() bool { return f.Type == "" && !f.isLedger() }
-
 // readLedger asks the whole ledger, as it lies in the sink, what it knows.
-func (m *Mover) readLedger(ctx context.Context, files []sealedFile) (*metrics.LedgerTotals, error) {
+func (m *Mover) readLedger(ctx context.Context, files []output.File) (*metrics.LedgerTotals, error) {
 	result := &metrics.LedgerTotals{Unidentified: m.live.totals.Unidentified}
 	var segments []ledger.File
 	var opened []io.Closer
@@ -112,10 +89,10 @@ func (m *Mover) readLedger(ctx context.Context, files []sealedFile) (*metrics.Le
 		}
 	}()
 	for i := range files {
-		if !files[i].isLedger() {
+		if !files[i].IsLedger() {
 			continue
 		}
-		r, err := m.sink.Reader(ctx, files[i].name)
+		r, err := m.sink.Reader(ctx, files[i].Name)
 		if err != nil {
 			return nil, err
 		}
@@ -143,14 +120,14 @@ func (m *Mover) readLedger(ctx context.Context, files []sealedFile) (*metrics.Le
 
 // balance compares three independent counts: what workers said became of the
 // records, the lines that writers put into files, and the ledger's entries (I4).
-func (m *Mover) balance(files []sealedFile, l *metrics.LedgerTotals) error {
+func (m *Mover) balance(files []output.File, l *metrics.LedgerTotals) error {
 	lines := make(map[string]int64)
 	var quarantineLines int64
 	for i := range files {
 		switch f := &files[i]; {
-		case f.isQuarantine():
+		case f.IsQuarantine():
 			quarantineLines += int64(f.Lines)
-		case !f.isLedger():
+		case !f.IsLedger():
 			lines[f.Type] += int64(f.Lines)
 		}
 	}
@@ -197,18 +174,6 @@ func unbalanced(err error) error {
 	}
 }
 
-// put writes one whole file that ends the job.
-func (m *Mover) put(ctx context.Context, name string, write func(io.Writer) error) error {
-	hash := sha256.New()
-	file := m.sink.Create(name)
-	out := &sinkWriter{ctx: ctx, file: file}
-	w := bufio.NewWriter(&teeHash{out, hash})
-	if err := errors.Join(write(w), w.Flush(), out.flush()); err != nil {
-		return err
-	}
-	return file.Seal(ctx, [32]byte(hash.Sum(nil)))
-}
-
 // manifestFile is one line of the manifest.
 type manifestFile struct {
 	Name    string `json:"name"`
@@ -218,7 +183,7 @@ type manifestFile struct {
 }
 
 // writeManifest writes _fhirhose/manifest.json: see docs/manifest.md.
-func (m *Mover) writeManifest(w io.Writer, files []sealedFile) error {
+func (m *Mover) writeManifest(w io.Writer, files []output.File) error {
 	head, err := json.Marshal(struct {
 		Format int               `json:"format_version"`
 		Job    string            `json:"job"`
@@ -233,7 +198,7 @@ func (m *Mover) writeManifest(w io.Writer, files []sealedFile) error {
 	}
 	for i := range files {
 		f := &files[i]
-		line, err := json.Marshal(manifestFile{f.name, f.Size, f.Lines, hex.EncodeToString(f.Sum)})
+		line, err := json.Marshal(manifestFile{f.Name, f.Size, f.Lines, hex.EncodeToString(f.Sum)})
 		if err != nil {
 			return err
 		}
@@ -254,7 +219,7 @@ func separator(i int) string {
 
 // writeAnnouncement writes migration_output.json in the form of the FHIR Works
 // tool, whose import script can read it.
-func (m *Mover) writeAnnouncement(w io.Writer, files []sealedFile) error {
+func (m *Mover) writeAnnouncement(w io.Writer, files []output.File) error {
 	var folders []string // in the order of import
 	names := make(map[string][]string)
 	for i := range files {
@@ -262,11 +227,11 @@ func (m *Mover) writeAnnouncement(w io.Writer, files []sealedFile) error {
 		if f.Type == "" {
 			continue
 		}
-		folder, _, _ := strings.Cut(f.name, "/")
+		folder, _, _ := strings.Cut(f.Name, "/")
 		if names[folder] == nil {
 			folders = append(folders, folder)
 		}
-		names[folder] = append(names[folder], m.options.Prefix+f.name)
+		names[folder] = append(names[folder], m.options.Prefix+f.Name)
 	}
 	if _, err := fmt.Fprintf(w, `{"jobId":%q,"file_names":{`, m.options.Job); err != nil {
 		return err
@@ -289,12 +254,12 @@ func (m *Mover) writeAnnouncement(w io.Writer, files []sealedFile) error {
 
 // recordFinish makes the end known to every later run of the job.
 func (m *Mover) recordFinish() error {
-	if err := m.removeRows(); err != nil {
-		return durable.Failure("remove open ledger segments", m.options.State, err)
+	if err := m.out.RemoveRows(); err != nil {
+		return err
 	}
 	status, err := json.Marshal(m.Status())
 	if err != nil {
 		return err
 	}
-	return m.store.Commit([]Change{{stateBucket, finishedKey, status}})
+	return m.store.Commit([]output.Change{{Bucket: stateBucket, Key: finishedKey, Value: status}})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
 // live is the state of the job as an operator may see it at any time. The merge
@@ -208,24 +209,12 @@ func copyTypes(from map[string]*metrics.TypeTotals) map[string]*metrics.TypeTota
 	return to
 }
 
-// stage measures one stage of the pipeline.
-type stage struct {
-	name  string
-	busy  atomic.Int64 // nanoseconds, finished pieces of work
-	queue func() (length, capacity int)
-}
-
-// start begins a piece of work; the function that it returns ends it.
-func (s *stage) start() (stop func()) {
-	begin := time.Now()
-	return func() { s.busy.Add(int64(time.Since(begin))) }
-}
-
 // stages are the stages that an operator sees.
 type stages struct {
-	stage, inflate, convert, merge, write, ledger, cut stage
+	stage, inflate, convert, merge output.Stage
 }
 
-func (s *stages) all() []*stage {
-	return []*stage{&s.stage, &s.inflate, &s.convert, &s.merge, &s.write, &s.ledger, &s.cut}
+func (m *Mover) allStages() []*output.Stage {
+	s := &m.stages
+	return []*output.Stage{&s.stage, &s.inflate, &s.convert, &s.merge, &m.out.Write, &m.out.Ledger, &m.out.Cuts}
 }

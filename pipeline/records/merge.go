@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fhirhose/fhirhose/metrics"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
 )
 
@@ -20,9 +21,8 @@ type merger struct {
 	next    int // object to assign next
 	sharder *shard.Sharder
 	pieces  []shard.Piece
-	closed  [][]*shard.File // by writer
-	done    []int           // objects finished since the last cut
-	output  int64           // bytes since the last cut
+	done    []int // objects finished since the last cut
+	output  int64 // bytes since the last cut
 	lastCut time.Time
 	dirty   bool // anything merged since the last cut
 	tick    *time.Ticker
@@ -56,7 +56,7 @@ func (g *merger) run(ctx context.Context, stop <-chan struct{}) error {
 		return err
 	}
 	close(g.m.allRead)
-	return g.m.committer.drain(ctx)
+	return g.m.out.Drain(ctx)
 }
 
 // busy tells whether any lane has an object.
@@ -94,7 +94,7 @@ func (g *merger) take(ctx context.Context, l *lane, stop <-chan struct{}) (*batc
 			return b, b.err
 		}
 		// The lane waits for leave to use a big buffer: one at a time (I7).
-		if err := g.m.heavy.take(ctx); err != nil {
+		if err := g.m.heavy.Take(ctx); err != nil {
 			return nil, err
 		}
 		l.big = true
@@ -106,7 +106,7 @@ func (g *merger) stop(ctx context.Context) error {
 	if err := g.cut(ctx, false); err != nil {
 		return err
 	}
-	if err := g.m.committer.drain(ctx); err != nil {
+	if err := g.m.out.Drain(ctx); err != nil {
 		return err
 	}
 	return ErrStopped
@@ -116,7 +116,7 @@ func (g *merger) stop(ctx context.Context) error {
 func (g *merger) merge(ctx context.Context, l *lane, b *batch) error {
 	l.at.Position, g.dirty = b.end, true
 	last := b.last // b belongs to its readers once it is sent
-	stop := g.m.stages.merge.start()
+	stop := g.m.stages.merge.Start()
 	for i := range b.extents {
 		g.place(b, &b.extents[i])
 	}
@@ -143,36 +143,22 @@ func (g *merger) place(b *batch, e *extent) {
 	e.spots = len(b.spots)
 	data := e.data
 	for _, p := range g.pieces {
-		b.work[e.slot.writer] = append(b.work[e.slot.writer], write{
-			file: p.File, lines: p.Lines, data: data[:p.Bytes], first: p.New,
+		b.work[e.slot.writer] = append(b.work[e.slot.writer], output.Piece{
+			File: p.File, Lines: p.Lines, Data: data[:p.Bytes], First: p.New,
 		})
-		b.spots = append(b.spots, spot{p.File.Folder, p.File.Number, p.FirstLine, p.Lines})
+		b.spots = append(b.spots, spot{output.Place{Folder: p.File.Folder, File: p.File.Number, Line: p.FirstLine}, p.Lines})
 		data = data[p.Bytes:]
 	}
 }
 
-// send hands a batch, and the files that closed with it, to their readers. A
-// nil batch carries closed files only.
+// send hands a batch, and the files that closed with it, to their readers.
 func (g *merger) send(ctx context.Context, b *batch) error {
-	closed := g.closed
-	clear(closed) // the writers keep the slices
-	for _, f := range g.sharder.TakeClosed() {
-		n := writerOf(f.Slot, len(closed))
-		closed[n] = append(closed[n], f)
-	}
-	if b != nil {
-		b.writers.Store(int32(len(g.m.writers)))
-		b.readers.Store(int32(len(g.m.writers)) + 1)
-	}
-	for i, w := range g.m.writers {
-		if err := send(ctx, w.jobs, job{batch: b, closed: closed[i]}); err != nil {
-			return err
-		}
-	}
 	if b == nil {
-		return nil
+		return g.m.out.Send(ctx, nil, g.sharder.TakeClosed())
 	}
-	return send(ctx, g.m.ledger.jobs, job{batch: b})
+	b.writers.Store(int32(g.m.out.Writers()))
+	b.readers.Store(int32(g.m.out.Writers()) + 1)
+	return g.m.out.Send(ctx, b, g.sharder.TakeClosed())
 }
 
 // endObject checks the object's count (I9) and gives the lane the next object.
@@ -207,7 +193,7 @@ func (g *merger) cutIfDue(ctx context.Context) error {
 	}
 	now := time.Now()
 	due := g.output >= g.m.options.CutBytes || now.Sub(g.lastCut) >= g.m.options.CutEvery
-	if !due || !g.m.committer.rested(now) {
+	if !due || !g.m.out.Rested(now) {
 		return nil
 	}
 	return g.cut(ctx, false)
@@ -216,51 +202,22 @@ func (g *merger) cutIfDue(ctx context.Context) error {
 // cut takes a snapshot and sends it behind the data. last says that nothing
 // comes after it.
 func (g *merger) cut(ctx context.Context, last bool) error {
-	if err := g.m.committer.drain(ctx); err != nil {
+	if err := g.m.out.Drain(ctx); err != nil {
 		return err
 	}
-	c := &cut{
-		state: jobState{
-			Next: g.next, Turn: g.turn, Lanes: make([]position, len(g.lanes)),
-			Folders: g.sharder.Snapshot(), AllRead: last,
-		},
-		done:  g.done,
-		parts: make(chan cutPart, len(g.m.writers)+1),
+	state := jobState{
+		Next: g.next, Turn: g.turn, Lanes: make([]position, len(g.lanes)),
+		Folders: g.sharder.Snapshot(), AllRead: last,
 	}
 	for i, l := range g.lanes {
-		c.state.Lanes[i] = l.at
+		state.Lanes[i] = l.at
 	}
 	var err error
-	if c.state.Totals, err = g.m.live.snapshot(); err != nil {
+	if state.Totals, err = g.m.live.snapshot(); err != nil {
 		return err
 	}
 	g.m.live.foldersAre(g.sharder.Count())
+	done := g.done
 	g.done, g.output, g.dirty, g.lastCut = nil, 0, false, time.Now()
-	for _, w := range g.m.writers {
-		if err := send(ctx, w.jobs, job{cut: c}); err != nil {
-			return err
-		}
-	}
-	if err := send(ctx, g.m.ledger.jobs, job{cut: c}); err != nil {
-		return err
-	}
-	return g.m.committer.send(ctx, c)
+	return g.m.out.Cut(ctx, state, last, func() error { return g.m.stager.discard(done) })
 }
-
-// send puts v into the channel unless the job ends first.
-func send[T any](ctx context.Context, to chan<- T, v T) error {
-	select {
-	case to <- v:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// token admits one holder at a time.
-type token chan struct{}
-
-func newToken() token { return make(token, 1) }
-
-func (t token) take(ctx context.Context) error { return send(ctx, t, struct{}{}) }
-func (t token) release()                       { <-t }

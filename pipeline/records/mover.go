@@ -10,7 +10,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
-	"github.com/fhirhose/fhirhose/pipeline/shard"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
 // ErrStopped is what Run returns after a stop was asked for and everything that
@@ -23,7 +23,7 @@ type Mover struct {
 	plan       memoryPlan
 	source     pipeline.Source
 	sink       pipeline.Sink
-	store      Checkpoint
+	store      output.Checkpoint
 	log        *slog.Logger
 	objects    []pipeline.Object
 	exportTime time.Time
@@ -34,21 +34,17 @@ type Mover struct {
 
 	ready     chan *lane
 	batches   chan *batch
-	heavy     token
+	heavy     output.Token
 	allRead   chan struct{} // closed when no batch comes any more
-	seals     chan *seal
-	segments  chan segment
 	stager    *stager
 	merger    *merger
-	writers   []*writer
-	ledger    *book
-	committer *committer
+	out       *output.Output
 	cancelled func() error
 }
 
 // New prepares a job. It does no I/O. A combination of limits that cannot fit is
 // a KindConfig error.
-func New(options Options, source pipeline.Source, sink pipeline.Sink, store Checkpoint, log *slog.Logger) (*Mover, error) {
+func New(options Options, source pipeline.Source, sink pipeline.Sink, store output.Checkpoint, log *slog.Logger) (*Mover, error) {
 	options.setDefaults()
 	plan, err := options.plan()
 	if err != nil {
@@ -58,26 +54,21 @@ func New(options Options, source pipeline.Source, sink pipeline.Sink, store Chec
 		options: options, plan: plan, source: source, sink: sink, store: store, log: log,
 		objects: source.Objects(), exportTime: source.ExportTime(),
 		live:      newLive(),
-		catalog:   newCatalog(plan.workers),
 		ready:     make(chan *lane, options.Lanes),
 		batches:   make(chan *batch, plan.batches),
-		heavy:     newToken(),
+		heavy:     output.NewToken(),
 		allRead:   make(chan struct{}),
-		seals:     make(chan *seal, settlers),
-		segments:  make(chan segment, 1),
 		cancelled: func() error { return nil },
 	}
 	for range plan.batches {
-		m.batches <- &batch{work: make([][]write, plan.workers)}
+		m.batches <- &batch{m: m, work: make([][]output.Piece, plan.workers)}
 	}
-	for n := range plan.workers {
-		m.writers = append(m.writers, &writer{
-			m: m, n: n, jobs: make(chan job, 2), files: make(map[*shard.File]*output),
-			budget: plan.buffers / int64(plan.workers),
-		})
-	}
-	m.ledger = &book{m: m, jobs: make(chan job, 2)}
-	m.committer = &committer{m: m, cuts: make(chan *cut, 1), idle: make(chan struct{}, 1)}
+	m.out = output.New(output.Options{
+		Name: stateBucket, State: options.State, SegmentEntries: options.SegmentEntries,
+		Writers: plan.workers, Buffers: plan.buffers, CutRest: options.CutRest,
+		Heavy: m.heavy, Watch: watch{m},
+	}, sink, store)
+	m.catalog = newCatalog(m.out.WriterOf)
 	m.nameStages()
 	return m, nil
 }
@@ -85,21 +76,10 @@ func New(options Options, source pipeline.Source, sink pipeline.Sink, store Chec
 // nameStages tells the operator's view where each stage's queue is.
 func (m *Mover) nameStages() {
 	s := &m.stages
-	queue := func(name string, of *stage, length func() int, capacity int) {
-		of.name, of.queue = name, func() (int, int) { return length(), capacity }
-	}
-	queue("stage", &s.stage, func() int { return 0 }, stagers)
-	queue("inflate", &s.inflate, func() int { return len(m.ready) }, cap(m.ready))
-	queue("convert", &s.convert, func() int { return cap(m.batches) - len(m.batches) }, cap(m.batches))
-	queue("merge", &s.merge, func() int { return 0 }, 1)
-	queue("write", &s.write, func() (n int) {
-		for _, w := range m.writers {
-			n += len(w.jobs)
-		}
-		return n
-	}, len(m.writers)*cap(m.writers[0].jobs))
-	queue("ledger", &s.ledger, func() int { return len(m.ledger.jobs) }, cap(m.ledger.jobs))
-	queue("cut", &s.cut, func() int { return int(m.committer.pending.Load()) }, 1)
+	s.stage.Name, s.stage.Queue = "stage", func() (int, int) { return 0, stagers }
+	s.inflate.Name, s.inflate.Queue = "inflate", func() (int, int) { return len(m.ready), cap(m.ready) }
+	s.convert.Name, s.convert.Queue = "convert", func() (int, int) { return cap(m.batches) - len(m.batches), cap(m.batches) }
+	s.merge.Name, s.merge.Queue = "merge", func() (int, int) { return 0, 1 }
 }
 
 // Run moves everything that an earlier run has not committed, and returns nil
@@ -120,7 +100,7 @@ func (m *Mover) run(ctx context.Context, stop <-chan struct{}) error {
 	if err := m.acceptRepairs(past.state); err != nil {
 		return err
 	}
-	files, err := m.loadOpenFiles()
+	files, err := m.out.Open()
 	if err != nil {
 		return err
 	}
@@ -167,38 +147,16 @@ func (m *Mover) move(ctx context.Context, stop <-chan struct{}) error {
 		}
 		group.Go(func() error { return w.run(ctx) })
 	}
-	for _, w := range m.writers {
-		group.Go(func() error { return w.run(ctx) })
-	}
-	for range sealers {
-		group.Go(func() error { return m.runSealer(ctx) })
-	}
-	group.Go(func() error { return m.ledger.run(ctx) })
-	group.Go(func() error { return m.runSegments(ctx) })
-	group.Go(func() error { return m.committer.run(ctx) })
+	m.out.Start(ctx, group)
 	group.Go(func() error {
 		m.merger.begin()
 		if err := m.merger.run(ctx, stop); err != nil {
 			return err
 		}
-		m.closeQueues()
+		m.out.Close()
 		return nil
 	})
 	return group.Wait()
-}
-
-// sealers is how many files get their final name at the same time.
-const sealers = 16
-
-// closeQueues ends the stages behind the merge, after their last piece of work.
-func (m *Mover) closeQueues() {
-	for _, w := range m.writers {
-		close(w.jobs)
-	}
-	close(m.ledger.jobs)
-	close(m.seals)
-	close(m.segments)
-	close(m.committer.cuts)
 }
 
 func (m *Mover) onCut() error {
@@ -206,4 +164,16 @@ func (m *Mover) onCut() error {
 		return nil
 	}
 	return m.options.OnCut()
+}
+
+// watch tells the operator's view what the output does.
+type watch struct{ m *Mover }
+
+func (w watch) FileOpened()           { w.m.live.fileOpened() }
+func (w watch) FileSealed()           { w.m.live.fileSealed() }
+func (w watch) FileKnown(sealed bool) { w.m.live.fileKnown(sealed) }
+
+func (w watch) CutDone(took time.Duration) error {
+	w.m.live.cutDone(took)
+	return w.m.onCut()
 }

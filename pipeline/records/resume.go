@@ -2,20 +2,35 @@ package records
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding"
 	"encoding/json"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
 )
+
+// The bucket of the record pipeline's state, and what it holds besides that of
+// its output.
+const (
+	stateBucket = "records"
+	begunKey    = "begun" // stored before the sink is touched
+	finishedKey = "finished"
+)
+
+// jobState is what a cut stores once: all of the merge that is not a file.
+type jobState struct {
+	Next    int             `json:"next"`
+	Turn    int             `json:"turn"`
+	Lanes   []position      `json:"lanes"`
+	Folders []shard.Folder  `json:"folders"`
+	Totals  json.RawMessage `json:"totals"`
+	AllRead bool            `json:"all_read"`
+}
 
 // history is what the checkpoint says of earlier processes of this job.
 type history struct {
@@ -29,9 +44,6 @@ func (m *Mover) loadHistory() (h history, err error) {
 		switch key {
 		case begunKey:
 			h.begun = true
-		case stateKey:
-			h.state = new(jobState)
-			return json.Unmarshal(value, h.state)
 		case finishedKey:
 			h.finished = true
 			var status metrics.Status
@@ -42,12 +54,18 @@ func (m *Mover) loadHistory() (h history, err error) {
 		}
 		return nil
 	})
-	if err == nil && h.state != nil && len(h.state.Lanes) != m.options.Lanes {
-		err = errors.New("number of lanes differs")
-	}
 	if err != nil {
 		return h, damaged(err)
 	}
+	state := new(jobState)
+	found, err := m.out.State(state)
+	switch {
+	case err != nil || !found:
+		return h, err
+	case len(state.Lanes) != m.options.Lanes:
+		return h, damaged(errors.New("number of lanes differs"))
+	}
+	h.state = state
 	return h, nil
 }
 
@@ -73,9 +91,9 @@ func (m *Mover) acceptRepairs(state *jobState) error {
 
 // own makes the sink this run's. A run that may have left something behind in
 // it sweeps first.
-func (m *Mover) own(ctx context.Context, h history, open []openFile) error {
+func (m *Mover) own(ctx context.Context, h history, open []output.File) error {
 	if !h.begun {
-		if err := m.store.Commit([]Change{{stateBucket, begunKey, []byte("true")}}); err != nil {
+		if err := m.store.Commit([]output.Change{{Bucket: stateBucket, Key: begunKey, Value: []byte("true")}}); err != nil {
 			return err
 		}
 	}
@@ -84,17 +102,17 @@ func (m *Mover) own(ctx context.Context, h history, open []openFile) error {
 	}
 	states := make(map[string]json.RawMessage, len(open))
 	for _, f := range open {
-		states[f.name] = f.record.Sink
+		states[f.Name] = f.Sink
 	}
 	return m.sink.Sweep(ctx, states)
 }
 
 // resume brings the pipeline to the last cut, or to the beginning.
-func (m *Mover) resume(state *jobState, files []openFile) error {
+func (m *Mover) resume(state *jobState, files []output.File) error {
 	if err := durable.MkdirAll(filepath.Join(m.options.State, "open")); err != nil {
 		return durable.Failure("make directory", m.options.State, err)
 	}
-	m.merger = &merger{m: m, sharder: shard.New(m.options.Caps), closed: make([][]*shard.File, len(m.writers))}
+	m.merger = &merger{m: m, sharder: shard.New(m.options.Caps)}
 	for range m.options.Lanes {
 		m.merger.lanes = append(m.merger.lanes, newLane(m.plan.depth))
 	}
@@ -137,32 +155,8 @@ func (m *Mover) discardMoved(state *jobState) error {
 	return nil
 }
 
-// openFile is a file of the checkpoint that is not sealed.
-type openFile struct {
-	name   string
-	record fileRecord
-}
-
-func (m *Mover) loadOpenFiles() (files []openFile, err error) {
-	err = m.store.Each(filesBucket, func(name string, value []byte) error {
-		var record fileRecord
-		if err := json.Unmarshal(value, &record); err != nil {
-			return damaged(err)
-		}
-		if !strings.HasPrefix(name, ledgerFolder) {
-			m.live.fileKnown(record.Sealed)
-		}
-		if record.Sealed {
-			return nil
-		}
-		files = append(files, openFile{name, record})
-		return nil
-	})
-	return files, err
-}
-
 // restore brings lanes, shards, files, ledger and totals back to a cut.
-func (m *Mover) restore(state jobState, files []openFile) error {
+func (m *Mover) restore(state jobState, files []output.File) error {
 	if err := m.live.restore(state.Totals); err != nil {
 		return damaged(err)
 	}
@@ -172,7 +166,7 @@ func (m *Mover) restore(state jobState, files []openFile) error {
 	}
 	open := make([]shard.OpenFile, len(files))
 	for i, f := range files {
-		open[i] = f.record.OpenFile
+		open[i] = f.OpenFile
 	}
 	placed, err := m.merger.sharder.Restore(state.Folders, open, func(resourceType string, version uint32) *shard.Slot {
 		return m.catalog.slot(resourceType, version).Slot
@@ -180,26 +174,8 @@ func (m *Mover) restore(state jobState, files []openFile) error {
 	if err != nil {
 		return damaged(err)
 	}
-	for i, file := range placed {
-		if err := m.restoreFile(file, files[i]); err != nil {
-			return err
-		}
-	}
 	m.live.foldersAre(m.merger.sharder.Count())
-	return m.ledger.resume(state.Ledger)
-}
-
-func (m *Mover) restoreFile(file *shard.File, f openFile) error {
-	sum := sha256.New()
-	if err := sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(f.record.Sum); err != nil {
-		return damaged(err)
-	}
-	w := m.writers[writerOf(file.Slot, len(m.writers))]
-	w.files[file] = &output{
-		file: file, sum: sum, size: f.record.Size, lines: f.record.Lines,
-		sink: m.sink.Resume(f.name, f.record.Size, f.record.Sink),
-	}
-	return nil
+	return m.out.Restore(files, placed)
 }
 
 // damaged is a checkpoint that can be opened but makes no sense.
@@ -220,13 +196,4 @@ func (g *merger) begin() {
 			g.assign(l)
 		}
 	}
-}
-
-// removeRows removes the rows of ledger segments: all are sealed.
-func (m *Mover) removeRows() error {
-	paths, err := filepath.Glob(filepath.Join(m.options.State, "open", "ledger-*.rows"))
-	for _, path := range paths {
-		err = errors.Join(err, os.Remove(path))
-	}
-	return err
 }

@@ -73,7 +73,7 @@ func (s *stager) run(ctx context.Context) error {
 		if !ok {
 			return ctx.Err()
 		}
-		stop := s.m.stages.stage.start()
+		stop := s.m.stages.stage.Start()
 		staged, err := s.m.source.Stage(ctx, i)
 		stop()
 		if err != nil {

@@ -36,10 +36,10 @@ func (m *Mover) Status() metrics.Status {
 	s.MemoryLimit = m.options.Memory
 	s.BytesInFlight = m.bytesInFlight()
 	s.LastProgress, s.WaitingFor = v.moved, m.waitingFor()
-	for _, stage := range m.stages.all() {
-		queue, capacity := stage.queue()
+	for _, stage := range m.allStages() {
+		queue, capacity := stage.Queue()
 		s.Stages = append(s.Stages, metrics.Stage{
-			Name: stage.name, Busy: time.Duration(stage.busy.Load()).Seconds(), Queue: queue, Capacity: capacity,
+			Name: stage.Name, Busy: stage.Busy().Seconds(), Queue: queue, Capacity: capacity,
 		})
 	}
 	return s
@@ -52,12 +52,8 @@ func (v *live) inputDone() int64 {
 }
 
 // bytesInFlight is the memory of batches under way and of files' newest bytes.
-func (m *Mover) bytesInFlight() (n int64) {
-	n = int64(cap(m.batches)-len(m.batches)) * int64(m.options.BatchBytes)
-	for _, w := range m.writers {
-		n += w.inMemory.Load()
-	}
-	return n
+func (m *Mover) bytesInFlight() int64 {
+	return int64(cap(m.batches)-len(m.batches))*int64(m.options.BatchBytes) + m.out.InMemory()
 }
 
 // waitingFor says what the merge waits for, "" when it moves. It needs live.mu.

@@ -85,7 +85,7 @@ func (w *worker) step(ctx context.Context, l *lane) error {
 	if l.in != nil { // the lane's batch needed a big buffer, and may have it now
 		w.in, l.in = l.in, nil
 	}
-	stop := w.m.stages.inflate.start()
+	stop := w.m.stages.inflate.Start()
 	err = l.next(w.m, w.in)
 	stop()
 	if errors.Is(err, split.ErrBig) {
@@ -108,7 +108,7 @@ func (w *worker) step(ctx context.Context, l *lane) error {
 	if l.inflated(w.in.Last) {
 		w.m.requeue(l)
 	}
-	stop = w.m.stages.convert.start()
+	stop = w.m.stages.convert.Start()
 	w.convert(b, object)
 	stop()
 	l.slots[seq%len(l.slots)] <- b // there is a place: see lane.inflated

@@ -1,8 +1,12 @@
-package records
+package output
 
 import (
+	"bufio"
 	"context"
+	"crypto/sha256"
+	"errors"
 	"hash"
+	"io"
 
 	"github.com/fhirhose/fhirhose/pipeline"
 )
@@ -37,4 +41,16 @@ type teeHash struct {
 func (t *teeHash) Write(p []byte) (int, error) {
 	t.sum.Write(p)
 	return t.sinkWriter.Write(p)
+}
+
+// Put writes one whole file, beside the pipeline or after its end.
+func (o *Output) Put(ctx context.Context, name string, write func(io.Writer) error) error {
+	sum := sha256.New()
+	file := o.sink.Create(name)
+	out := &sinkWriter{ctx: ctx, file: file}
+	w := bufio.NewWriter(&teeHash{out, sum})
+	if err := errors.Join(write(w), w.Flush(), out.flush()); err != nil {
+		return err
+	}
+	return file.Seal(ctx, [32]byte(sum.Sum(nil)))
 }

@@ -1,4 +1,4 @@
-package records
+package output
 
 import (
 	"context"
@@ -25,7 +25,7 @@ type ledgerState struct {
 // book is the ledger stage: it fills in where each record was written, gathers
 // the rows of the open segment in a local file, and seals full segments.
 type book struct {
-	m     *Mover
+	o     *Output
 	jobs  chan job
 	at    ledgerState // by what is in buf or the file
 	buf   []byte      // rows that are not in the file yet
@@ -38,13 +38,15 @@ type book struct {
 const bookBytes = 512 << 10
 
 func (k *book) path(segment int) string {
-	return filepath.Join(k.m.options.State, "open", fmt.Sprintf("ledger-%05d.rows", segment))
+	return filepath.Join(k.o.options.State, "open", fmt.Sprintf("%s-%05d.rows", k.o.options.Name, segment))
 }
 
-// ledgerFolder is where sealed segments lie in the sink.
-const ledgerFolder = "_fhirhose/ledger/"
+// LedgerFolder is where sealed segments lie in the sink.
+const LedgerFolder = "_fhirhose/ledger/"
 
-func segmentName(segment int) string { return fmt.Sprintf("%s%05d.ledger", ledgerFolder, segment) }
+func (o *Output) segmentName(segment int) string {
+	return fmt.Sprintf("%s%s%05d.ledger", LedgerFolder, o.options.Ledger, segment)
+}
 
 func (k *book) run(ctx context.Context) error {
 	for {
@@ -53,7 +55,7 @@ func (k *book) run(ctx context.Context) error {
 			if !ok {
 				return nil
 			}
-			stop := k.m.stages.ledger.start()
+			stop := k.o.Ledger.Start()
 			err := k.do(ctx, j)
 			stop()
 			if err != nil {
@@ -70,21 +72,21 @@ func (k *book) do(ctx context.Context, j job) error {
 		return k.cut(ctx, j.cut)
 	}
 	err := k.enter(ctx, j.batch)
-	k.m.release(j.batch)
+	j.batch.Release()
 	return err
 }
 
 // enter fills in the places of a batch's rows and appends them to the segment.
-func (k *book) enter(ctx context.Context, b *batch) error {
-	rows := ledger.NewRows(b.rows)
+func (k *book) enter(ctx context.Context, b Batch) error {
+	rows := ledger.NewRows(b.Rows())
 	for i := 0; rows.Next(); i++ {
 		row := rows.Row()
-		if e := b.places[i]; e >= 0 {
-			row.SetPlace(b.takeSpot(e))
+		if at, written := b.Place(i); written {
+			row.SetPlace(at.Folder, at.File, at.Line)
 		}
 		k.buf = append(k.buf, row...)
 		k.at.Rows++
-		if k.at.Rows == k.m.options.SegmentEntries {
+		if k.at.Rows == k.o.options.SegmentEntries {
 			if err := k.seal(ctx); err != nil {
 				return err
 			}
@@ -97,18 +99,6 @@ func (k *book) enter(ctx context.Context, b *batch) error {
 		return k.flush()
 	}
 	return nil
-}
-
-// takeSpot returns the place of the next line of an extent.
-func (b *batch) takeSpot(extent int32) (folder, file, line uint32) {
-	e := &b.extents[extent]
-	s := &b.spots[e.spots]
-	folder, file, line = s.folder, s.file, s.line
-	s.line++
-	if s.lines--; s.lines == 0 {
-		e.spots++
-	}
-	return folder, file, line
 }
 
 func (k *book) flush() error {
@@ -129,16 +119,16 @@ func (k *book) seal(ctx context.Context) error {
 	if err := k.flush(); err != nil {
 		return err
 	}
-	s := &seal{name: segmentName(k.at.Segment), done: make(chan struct{})}
-	s.record = fileRecord{OpenFile: shard.OpenFile{Lines: uint32(k.at.Rows)}, Sealed: true}
-	if err := k.m.heavy.take(ctx); err != nil {
+	s := &seal{name: k.o.segmentName(k.at.Segment), done: make(chan struct{})}
+	s.record = FileRecord{OpenFile: shard.OpenFile{Lines: uint32(k.at.Rows)}, Sealed: true}
+	if err := k.o.options.Heavy.Take(ctx); err != nil {
 		return err
 	}
 	rows, at := k.path(k.at.Segment), k.at
 	k.seals = append(k.seals, s)
 	k.old = append(k.old, k.at.Segment)
 	k.at = ledgerState{Segment: at.Segment + 1}
-	return send(ctx, k.m.segments, segment{s, rows, at})
+	return Send(ctx, k.o.segments, segment{s, rows, at})
 }
 
 // segment is a full ledger segment on its way to the sink.
@@ -149,7 +139,7 @@ type segment struct {
 }
 
 // sealSegment packs the rows of one segment and makes them a file of the sink.
-func (m *Mover) sealSegment(ctx context.Context, full segment) error {
+func (o *Output) sealSegment(ctx context.Context, full segment) error {
 	s, path, at := full.seal, full.rows, full.at
 	rows, err := os.ReadFile(path)
 	if err == nil && int64(len(rows)) < at.Bytes {
@@ -158,7 +148,7 @@ func (m *Mover) sealSegment(ctx context.Context, full segment) error {
 	if err != nil {
 		return durable.Failure("read open ledger segment", path, err)
 	}
-	file := m.sink.Create(s.name)
+	file := o.sink.Create(s.name)
 	sum := sha256.New()
 	out := &sinkWriter{ctx: ctx, file: file}
 	info, err := ledger.Seal(&teeHash{out, sum}, rows[:at.Bytes], at.Rows)
@@ -180,7 +170,7 @@ func (m *Mover) sealSegment(ctx context.Context, full segment) error {
 // cut makes the open segment's rows durable. The rows of sealed segments are
 // removed only after the cut that records their seal is committed.
 func (k *book) cut(ctx context.Context, c *cut) error {
-	if c.state.AllRead && k.at.Rows > 0 {
+	if c.last && k.at.Rows > 0 {
 		if err := k.seal(ctx); err != nil {
 			return err
 		}
@@ -223,17 +213,17 @@ func (k *book) resume(at ledgerState) error {
 }
 
 // runSegments seals full ledger segments until the queue closes.
-func (m *Mover) runSegments(ctx context.Context) error {
+func (o *Output) runSegments(ctx context.Context) error {
 	for {
 		select {
-		case full, ok := <-m.segments:
+		case full, ok := <-o.segments:
 			if !ok {
 				return nil
 			}
-			stop := m.stages.ledger.start()
-			err := m.sealSegment(ctx, full)
+			stop := o.Ledger.Start()
+			err := o.sealSegment(ctx, full)
 			stop()
-			m.heavy.release()
+			o.options.Heavy.Release()
 			if err != nil {
 				return err
 			}

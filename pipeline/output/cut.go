@@ -1,4 +1,4 @@
-package records
+package output
 
 import (
 	"context"
@@ -9,62 +9,14 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/fhirhose/fhirhose/pipeline/shard"
 )
-
-// Checkpoint stores how far the job may claim to have come. checkpoint.Store
-// fulfils it.
-type Checkpoint interface {
-	// Each calls f for every entry of a bucket in key order.
-	Each(bucket string, f func(key string, value []byte) error) error
-	// Commit stores all changes in one durable transaction, or none of them.
-	Commit(changes []Change) error
-	// Repaired lists the objects that have another MD5 than when the job began;
-	// AcceptRepairs goes on with them.
-	Repaired() []int
-	AcceptRepairs() error
-}
-
-// Change is one entry to store, or to delete where Value is nil.
-type Change struct {
-	Bucket, Key string
-	Value       []byte
-}
-
-// The buckets of the record pipeline, and the one key of the job's state.
-const (
-	stateBucket = "records"
-	begunKey    = "begun" // stored before the sink is touched
-	stateKey    = "state"
-	finishedKey = "finished"
-	filesBucket = "record-files"
-)
-
-// jobState is what a cut stores once: all of the merge that is not a file.
-type jobState struct {
-	Next    int             `json:"next"`
-	Turn    int             `json:"turn"`
-	Lanes   []position      `json:"lanes"`
-	Folders []shard.Folder  `json:"folders"`
-	Totals  json.RawMessage `json:"totals"`
-	Ledger  ledgerState     `json:"ledger"`
-	AllRead bool            `json:"all_read"`
-}
-
-// fileRecord is what a cut stores of one file, under its name.
-type fileRecord struct {
-	shard.OpenFile
-	Sealed bool            `json:"sealed,omitempty"`
-	Sum    []byte          `json:"sum"`            // SHA-256: of the content if sealed, else the hash's state
-	Sink   json.RawMessage `json:"sink,omitempty"` // what pipeline.File.Mark returned
-}
 
 // cut is a snapshot on its way through the writers to the checkpoint.
 type cut struct {
-	state jobState
-	done  []int        // objects finished before it
-	parts chan cutPart // one from each writer and from the ledger
+	state     any // of the producer
+	last      bool
+	committed func() error // called after the commit
+	parts     chan cutPart // one from each writer and from the ledger
 }
 
 // cutPart is what one writer, or the ledger, adds to a cut.
@@ -78,7 +30,7 @@ type cutPart struct {
 // fileMark is a dirty file and the function that makes it durable.
 type fileMark struct {
 	name   string
-	record fileRecord
+	record FileRecord
 	settle func(context.Context) (json.RawMessage, error)
 }
 
@@ -87,7 +39,7 @@ const settlers = 32
 
 // committer makes cuts durable, one after the other, beside the flow of data.
 type committer struct {
-	m       *Mover
+	o       *Output
 	cuts    chan *cut
 	pending atomic.Int64 // cuts sent and not committed
 	restAt  atomic.Int64 // Unix nanoseconds before which no cut is due
@@ -113,7 +65,7 @@ func (c *committer) drain(ctx context.Context) error {
 
 func (c *committer) send(ctx context.Context, next *cut) error {
 	c.pending.Add(1)
-	return send(ctx, c.cuts, next)
+	return Send(ctx, c.cuts, next)
 }
 
 func (c *committer) run(ctx context.Context) error {
@@ -124,20 +76,19 @@ func (c *committer) run(ctx context.Context) error {
 				return nil
 			}
 			begin := time.Now()
-			stop := c.m.stages.cut.start()
+			stop := c.o.Cuts.Start()
 			if err := c.commit(ctx, next); err != nil {
 				return err
 			}
 			stop()
 			took := time.Since(begin)
-			c.m.live.cutDone(took)
-			c.restAt.Store(time.Now().Add(time.Duration(c.m.options.CutRest) * took).UnixNano())
+			c.restAt.Store(time.Now().Add(time.Duration(c.o.options.CutRest) * took).UnixNano())
 			c.pending.Add(-1)
 			select {
 			case c.idle <- struct{}{}:
 			default:
 			}
-			if err := c.m.onCut(); err != nil {
+			if err := c.o.options.Watch.CutDone(took); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -151,12 +102,13 @@ func (c *committer) run(ctx context.Context) error {
 func (c *committer) commit(ctx context.Context, next *cut) error {
 	var marks []fileMark
 	var seals []*seal
+	var book ledgerState
 	for range cap(next.parts) {
 		select {
 		case part := <-next.parts:
 			marks, seals = append(marks, part.files...), append(seals, part.seals...)
 			if part.ledger != nil {
-				next.state.Ledger = *part.ledger
+				book = *part.ledger
 			}
 			if part.sync != nil {
 				if err := part.sync(); err != nil {
@@ -177,17 +129,17 @@ func (c *committer) commit(ctx context.Context, next *cut) error {
 			return ctx.Err()
 		}
 	}
-	if err := c.m.sink.Settle(ctx); err != nil {
+	if err := c.o.sink.Settle(ctx); err != nil {
 		return err
 	}
-	changes, err := c.changes(next, marks, seals)
+	changes, err := c.changes(next, marks, seals, book)
 	if err != nil {
 		return err
 	}
-	if err := c.m.store.Commit(changes); err != nil {
+	if err := c.o.store.Commit(changes); err != nil {
 		return err
 	}
-	return c.m.stager.discard(next.done)
+	return next.committed()
 }
 
 // settle makes all marked files durable, many at a time, and fills in what the
@@ -211,18 +163,19 @@ func settle(ctx context.Context, marks []fileMark) error {
 	return group.Wait()
 }
 
-func (c *committer) changes(next *cut, marks []fileMark, seals []*seal) (changes []Change, failed error) {
+func (c *committer) changes(next *cut, marks []fileMark, seals []*seal, book ledgerState) (changes []Change, failed error) {
 	put := func(bucket, key string, v any) {
 		value, err := json.Marshal(v)
 		failed = errors.Join(failed, err)
 		changes = append(changes, Change{bucket, key, value})
 	}
 	for _, mark := range marks {
-		put(filesBucket, mark.name, mark.record)
+		put(c.o.filesBucket(), mark.name, mark.record)
 	}
 	for _, s := range seals {
-		put(filesBucket, s.name, s.record)
+		put(c.o.filesBucket(), s.name, s.record)
 	}
-	put(stateBucket, stateKey, next.state)
+	put(c.o.options.Name, ledgerKey, book)
+	put(c.o.options.Name, stateKey, next.state)
 	return changes, failed
 }

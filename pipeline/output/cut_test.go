@@ -1,4 +1,4 @@
-package records
+package output
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"pgregory.net/rapid"
@@ -23,11 +24,8 @@ import (
 func TestNothingIsRecordedFirst(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &witness{t: t, durable: map[string]bool{}, settled: map[string]bool{}}
-		m := &Mover{sink: w, store: w, live: newLive()}
-		m.options.CutRest = -1
-		m.stager = newStager(m, nil, 0)
-		c := &committer{m: m, cuts: make(chan *cut, 1), idle: make(chan struct{}, 1)}
-		m.committer = c
+		o := New(Options{Name: "records", Writers: 1, CutRest: -1, Watch: w}, w, w)
+		c := o.committer
 
 		cuts := rapid.IntRange(1, 5).Draw(t, "cuts")
 		failing := rapid.IntRange(-1, cuts-1).Draw(t, "failing cut")
@@ -72,7 +70,7 @@ type witness struct {
 
 // cut returns cut n with so many files in each part; the last one may fail.
 func (w *witness) cut(n int, parts []int, fails bool) *cut {
-	c := &cut{state: jobState{Next: n}, parts: make(chan cutPart, len(parts)+1)}
+	c := &cut{state: n, committed: func() error { return nil }, parts: make(chan cutPart, len(parts)+1)}
 	for p, files := range parts {
 		var part cutPart
 		for f := range files {
@@ -120,6 +118,10 @@ func (w *witness) Settle(context.Context) error {
 }
 
 func (w *witness) Each(string, func(string, []byte) error) error { return nil }
+func (w *witness) FileOpened()                                   {}
+func (w *witness) FileSealed()                                   {}
+func (w *witness) FileKnown(bool)                                {}
+func (w *witness) CutDone(time.Duration) error                   { return nil }
 func (w *witness) Repaired() []int                               { return nil }
 func (w *witness) AcceptRepairs() error                          { return nil }
 
@@ -128,14 +130,17 @@ func (w *witness) Commit(changes []Change) error {
 	defer w.mu.Unlock()
 	for _, c := range changes {
 		switch c.Bucket {
-		case filesBucket:
+		case "records-files":
 			if !w.settled[c.Key] {
 				w.t.Errorf("%s recorded before it and its name were durable", c.Key)
 			}
-		case stateBucket:
-			var state jobState
-			if err := json.Unmarshal(c.Value, &state); err != nil || state.Next != w.stored {
-				w.t.Errorf("cut %d stored as number %d", state.Next, w.stored)
+		case "records":
+			if c.Key != stateKey {
+				continue
+			}
+			var n int
+			if err := json.Unmarshal(c.Value, &n); err != nil || n != w.stored {
+				w.t.Errorf("cut %d stored as number %d", n, w.stored)
 			}
 		}
 	}

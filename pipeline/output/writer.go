@@ -1,4 +1,4 @@
-package records
+package output
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 // job is one message to a writer or the ledger: a batch, files to close after
 // it, or a cut that stands behind everything sent before.
 type job struct {
-	batch  *batch
+	batch  Batch
 	closed []*shard.File
 	cut    *cut
 }
@@ -26,20 +26,20 @@ const chunkBytes = 256 << 10
 
 // writer owns the files of its slots, and the memory of their newest bytes.
 type writer struct {
-	m      *Mover
+	o      *Output
 	n      int
 	jobs   chan job
-	files  map[*shard.File]*output
-	dirty  []*output // changed since the last cut
-	seals  []*seal   // begun since the last cut
-	held   int64     // capacity of all buffers
+	files  map[*shard.File]*open
+	dirty  []*open // changed since the last cut
+	seals  []*seal // begun since the last cut
+	held   int64   // capacity of all buffers
 	budget int64
 
 	inMemory atomic.Int64 // held, for the operator
 }
 
-// output is one open file.
-type output struct {
+// open is one file that takes lines.
+type open struct {
 	file  *shard.File // Size and Lines in it belong to the merge
 	sink  pipeline.File
 	buf   []byte
@@ -56,7 +56,7 @@ func (w *writer) run(ctx context.Context) error {
 			if !ok {
 				return nil
 			}
-			stop := w.m.stages.write.start()
+			stop := w.o.Write.Start()
 			err := w.do(ctx, j)
 			stop()
 			if err != nil {
@@ -73,13 +73,13 @@ func (w *writer) do(ctx context.Context, j job) error {
 		return w.cut(ctx, j.cut)
 	}
 	if j.batch != nil {
-		for _, piece := range j.batch.work[w.n] {
+		for _, piece := range j.batch.Pieces(w.n) {
 			if err := w.append(ctx, piece); err != nil {
 				return err
 			}
 		}
-		w.m.written(j.batch)
-		w.m.release(j.batch)
+		j.batch.Written()
+		j.batch.Release()
 	}
 	for _, file := range j.closed {
 		if err := w.seal(ctx, file); err != nil {
@@ -93,27 +93,27 @@ func (w *writer) do(ctx context.Context, j job) error {
 	return nil
 }
 
-func (w *writer) append(ctx context.Context, piece write) error {
-	out := w.files[piece.file]
+func (w *writer) append(ctx context.Context, piece Piece) error {
+	out := w.files[piece.File]
 	if out == nil {
-		if !piece.first {
-			return fmt.Errorf("bug: piece for unknown file %s", piece.file.Name())
+		if !piece.First {
+			return fmt.Errorf("bug: piece for unknown file %s", piece.File.Name())
 		}
-		out = &output{file: piece.file, sink: w.m.sink.Create(piece.file.Name()), sum: sha256.New()}
-		w.files[piece.file] = out
-		w.m.live.fileOpened()
+		out = &open{file: piece.File, sink: w.o.sink.Create(piece.File.Name()), sum: sha256.New()}
+		w.files[piece.File] = out
+		w.o.options.Watch.FileOpened()
 	}
 	if !out.dirty {
 		out.dirty = true
 		w.dirty = append(w.dirty, out)
 	}
-	out.lines += uint32(piece.lines)
-	return w.gather(ctx, out, piece.data)
+	out.lines += uint32(piece.Lines)
+	return w.gather(ctx, out, piece.Data)
 }
 
 // gather adds p to the file's newest bytes, which the sink sees in chunks that
 // begin and end at multiples of chunkBytes: no page of a disk is written twice.
-func (w *writer) gather(ctx context.Context, out *output, p []byte) error {
+func (w *writer) gather(ctx context.Context, out *open, p []byte) error {
 	for len(p) > 0 {
 		n := min(len(p), chunkBytes-int(out.size%chunkBytes)-len(out.buf))
 		held := cap(out.buf)
@@ -130,7 +130,7 @@ func (w *writer) gather(ctx context.Context, out *output, p []byte) error {
 }
 
 // flush hands a file's newest bytes to the sink and keeps the empty buffer.
-func (w *writer) flush(ctx context.Context, out *output) error {
+func (w *writer) flush(ctx context.Context, out *open) error {
 	if len(out.buf) == 0 {
 		return nil
 	}
@@ -166,15 +166,15 @@ func (w *writer) seal(ctx context.Context, file *shard.File) error {
 	delete(w.files, file)
 	out.buf = nil
 	s := &seal{name: file.Name(), sink: out.sink, done: make(chan struct{})}
-	s.record = fileRecord{OpenFile: out.snapshot(), Sealed: true}
+	s.record = FileRecord{OpenFile: out.snapshot(), Sealed: true}
 	copy(s.sum[:], out.sum.Sum(nil))
 	s.record.Sum = s.sum[:]
 	w.seals = append(w.seals, s)
-	return send(ctx, w.m.seals, s)
+	return Send(ctx, w.o.seals, s)
 }
 
 // snapshot is the file's state by the writer's own count: the merge is ahead.
-func (out *output) snapshot() shard.OpenFile {
+func (out *open) snapshot() shard.OpenFile {
 	return shard.OpenFile{
 		Type: out.file.Slot.Type, Version: out.file.Slot.Version,
 		Folder: out.file.Folder, Number: out.file.Number,
@@ -200,7 +200,7 @@ func (w *writer) cut(ctx context.Context, c *cut) error {
 		}
 		part.files = append(part.files, fileMark{
 			name:   out.file.Name(),
-			record: fileRecord{OpenFile: out.snapshot(), Sum: state},
+			record: FileRecord{OpenFile: out.snapshot(), Sum: state},
 			settle: out.sink.Mark(),
 		})
 	}
@@ -214,22 +214,22 @@ type seal struct {
 	name   string
 	sink   pipeline.File
 	sum    [sha256.Size]byte
-	record fileRecord
+	record FileRecord
 	done   chan struct{}
 }
 
 // runSealer seals files until the queue closes.
-func (m *Mover) runSealer(ctx context.Context) error {
+func (o *Output) runSealer(ctx context.Context) error {
 	for {
 		select {
-		case s, ok := <-m.seals:
+		case s, ok := <-o.seals:
 			if !ok {
 				return nil
 			}
 			if err := s.sink.Seal(ctx, s.sum); err != nil {
 				return err
 			}
-			m.live.fileSealed()
+			o.options.Watch.FileSealed()
 			close(s.done)
 		case <-ctx.Done():
 			return ctx.Err()

@@ -1,0 +1,144 @@
+package output
+
+import (
+	"crypto/sha256"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/fhirhose/fhirhose/pipeline/durable"
+	"github.com/fhirhose/fhirhose/pipeline/shard"
+)
+
+// FileRecord is what a cut stores of one file, under its name.
+type FileRecord struct {
+	shard.OpenFile
+	Sealed bool            `json:"sealed,omitempty"`
+	Sum    []byte          `json:"sum"`            // SHA-256: of the content if sealed, else the hash's state
+	Sink   json.RawMessage `json:"sink,omitempty"` // what pipeline.File.Mark returned
+}
+
+// File is a file that the checkpoint knows.
+type File struct {
+	Name string
+	FileRecord
+}
+
+// IsLedger tells a ledger segment from a file of records.
+func (f *File) IsLedger() bool { return strings.HasPrefix(f.Name, LedgerFolder) }
+
+// IsQuarantine tells the files that no target imports.
+func (f *File) IsQuarantine() bool { return f.Type == "" && !f.IsLedger() }
+
+// The keys of a pipeline in the bucket of its name, and the bucket of its files.
+// What else a producer keeps there is its own affair.
+const (
+	stateKey  = "state"
+	ledgerKey = "ledger"
+)
+
+func (o *Output) filesBucket() string { return o.options.Name + "-files" }
+
+// Files lists every file of the last cut by name.
+func (o *Output) Files() (files []File, err error) {
+	err = o.store.Each(o.filesBucket(), func(name string, value []byte) error {
+		f := File{Name: name}
+		if err := json.Unmarshal(value, &f.FileRecord); err != nil {
+			return damaged(err)
+		}
+		files = append(files, f)
+		return nil
+	})
+	return files, err
+}
+
+// Open lists the files that are not sealed, for the operator the others too.
+func (o *Output) Open() (open []File, err error) {
+	files, err := o.Files()
+	for _, f := range files {
+		if !f.IsLedger() {
+			o.options.Watch.FileKnown(f.Sealed)
+		}
+		if !f.Sealed {
+			open = append(open, f)
+		}
+	}
+	return open, err
+}
+
+// Sealed lists the finished output by name.
+func (o *Output) Sealed() ([]File, error) {
+	files, err := o.Files()
+	for _, f := range files {
+		if !f.Sealed {
+			return nil, damaged(fmt.Errorf("file %s is not sealed", f.Name))
+		}
+	}
+	return files, err
+}
+
+// State reads the producer's state of the last cut into v, and tells whether
+// there is one.
+func (o *Output) State(v any) (found bool, err error) {
+	err = o.store.Each(o.options.Name, func(key string, value []byte) error {
+		if key != stateKey {
+			return nil
+		}
+		found = true
+		return json.Unmarshal(value, v)
+	})
+	if err != nil {
+		return found, damaged(err)
+	}
+	return found, nil
+}
+
+// Restore brings open files and the ledger back to the last cut. placed are the
+// sharder's files for them, in the same order.
+func (o *Output) Restore(files []File, placed []*shard.File) error {
+	for i, f := range files {
+		if err := o.restoreFile(placed[i], f); err != nil {
+			return err
+		}
+	}
+	var at ledgerState
+	err := o.store.Each(o.options.Name, func(key string, value []byte) error {
+		if key != ledgerKey {
+			return nil
+		}
+		return json.Unmarshal(value, &at)
+	})
+	if err != nil {
+		return damaged(err)
+	}
+	return o.book.resume(at)
+}
+
+func (o *Output) restoreFile(file *shard.File, f File) error {
+	sum := sha256.New()
+	if err := sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(f.Sum); err != nil {
+		return damaged(err)
+	}
+	w := o.writers[o.WriterOf(file.Slot)]
+	w.files[file] = &open{
+		file: file, sum: sum, size: f.Size, lines: f.Lines,
+		sink: o.sink.Resume(f.Name, f.Size, f.Sink),
+	}
+	return nil
+}
+
+// RemoveRows removes the rows of ledger segments: all are sealed.
+func (o *Output) RemoveRows() error {
+	paths, err := filepath.Glob(filepath.Join(o.options.State, "open", o.options.Name+"-*.rows"))
+	for _, path := range paths {
+		err = errors.Join(err, os.Remove(path))
+	}
+	if err != nil {
+		return durable.Failure("remove open ledger segments", o.options.State, err)
+	}
+	return nil
+}
