@@ -101,6 +101,7 @@ const (
 	NoTenant
 	TenantMismatch
 	OverFileCap
+	BadTenant
 
 	reasonCount
 )
@@ -117,6 +118,7 @@ var reasonNames = [reasonCount]string{
 	NoMeta: "no-meta", BadMeta: "bad-meta", BadTag: "bad-meta-tag",
 	BadNumber: "bad-number", BadAttribute: "bad-attribute",
 	NoTenant: "no-tenant", TenantMismatch: "tenant-mismatch", OverFileCap: "over-file-cap",
+	BadTenant: "bad-tenant",
 }
 
 func (r Reason) String() string { return reasonNames[r] }

@@ -22,6 +22,7 @@ type Record struct {
 	Reason      pipeline.Reason         // NoReason: written
 	Path        []byte                  // element path of the first defect of a quarantined row, e.g. "name.given"
 	MultiTenant bool                    // the row has _tenantId or _id
+	Tenant      []byte                  // in a job of AllTenants, if _tenantId, _id and id agree on it; else nil
 
 	Content [sha256.Size]byte // content digest, if written
 	Label   [sha256.Size]byte // label digest, if written

@@ -134,6 +134,18 @@ func TestReasons(t *testing.T) {
 		{tenant("t2|p1", "t1", "p1"), Options{Tenant: "t1"}, pipeline.TenantMismatch, "id"},
 		{tenant("p1", "t1", "p1"), Options{Tenant: "t1"}, pipeline.TenantMismatch, "id"},
 		{tenant("t1|p1", "t1", "p1"), Options{}, pipeline.TenantMismatch, "id"},
+		{row(), Options{Tenant: "*"}, pipeline.NoTenant, "_tenantId"},
+		{row(`"id":{"S":"t1|p1"}`, `"_id":{"S":"p1"}`), Options{Tenant: "*"}, pipeline.NoTenant, "_tenantId"},
+		{tenant("t1|p1", "t1", "p1"), Options{Tenant: "*"}, pipeline.NoReason, ""},
+		{tenant("t1|p1", "t2", "p1"), Options{Tenant: "*"}, pipeline.TenantMismatch, "id"},
+		{tenant("t1|p1", "t1", "p2"), Options{Tenant: "*"}, pipeline.TenantMismatch, "id"},
+		{tenant("p1", "t1", "p1"), Options{Tenant: "*"}, pipeline.TenantMismatch, "id"},
+		{row(`"id":{"S":"t1|p1"}`, `"_tenantId":{"S":"t1"}`), Options{Tenant: "*"}, pipeline.TenantMismatch, "id"},
+		{row(`"id":{"S":"t1|p1"}`, `"_tenantId":{"N":"1"}`, `"_id":{"S":"p1"}`), Options{Tenant: "*"}, pipeline.TenantMismatch, "id"},
+		{tenant("|p1", "", "p1"), Options{Tenant: "*"}, pipeline.BadTenant, "_tenantId"},
+		{tenant("t/1|p1", "t/1", "p1"), Options{Tenant: "*"}, pipeline.BadTenant, "_tenantId"},
+		{tenant("..|p1", "..", "p1"), Options{Tenant: "*"}, pipeline.BadTenant, "_tenantId"},
+		{tenant("t/1|p1", "t/1", "p1"), Options{Tenant: "t1"}, pipeline.OtherTenant, ""},
 		{row(), Options{MaxLine: size - 1}, pipeline.OverFileCap, ""},
 		{row(), Options{MaxLine: size}, pipeline.NoReason, ""},
 	} {
@@ -266,7 +278,8 @@ func TestGenuineRows(t *testing.T) {
 func TestBadOptions(t *testing.T) {
 	for _, o := range []Options{
 		{Tenant: "a|b"},
-		{Tenant: "*"},
+		{Tenant: "**"},
+		{Tenant: strings.Repeat("t", 65)},
 		{Since: "yesterday"},
 		{Until: "2023-02-29T00:00:00Z"},
 		{Types: []string{"patient"}},

@@ -6,6 +6,7 @@ import "testing"
 var fuzzOptions = []Options{
 	{Deleted: true},
 	{Tenant: "t1", Deleted: true},
+	{Tenant: "*", Deleted: true},
 	{Types: []string{"Patient"}, Since: "2023-08-01T00:00:00Z", Until: "2023-08-31T23:59:59.999Z"},
 }
 
@@ -57,7 +58,7 @@ func fuzzRows() []string {
 	} {
 		all = append(all, testRow(a), testRow(a, `"name":{"N":"x"}`))
 	}
-	for _, tenant := range []string{"t1", "t2"} {
+	for _, tenant := range []string{"t1", "t2", "", "t.1", "t1|p1", `\u00741`} {
 		all = append(all, testRow(`"id":{"S":"t1|p1"}`, `"_tenantId":{"S":"`+tenant+`"}`, `"_id":{"S":"p1"}`),
 			testRow(`"id":{"S":"t1|p2"}`, `"_tenantId":{"S":"`+tenant+`"}`, `"_id":{"S":"p1"}`),
 			testRow(`"id":{"S":"p1"}`, `"_tenantId":{"S":"`+tenant+`"}`, `"_id":{"S":"p1"}`),

@@ -2,14 +2,16 @@ package convert
 
 import (
 	"errors"
-	"regexp"
 
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
+// AllTenants is the tenant of a job that takes the rows of every tenant.
+const AllTenants = "*"
+
 // Options select rows. They are part of a job's fingerprint.
 type Options struct {
-	Tenant  string   // "" for a single-tenant table; else only rows of this tenant
+	Tenant  string   // "" for a single-tenant table; else rows of this tenant, or AllTenants
 	Since   string   // RFC 3339 or "": exclusive lower bound of meta.lastUpdated
 	Until   string   // RFC 3339 or "": inclusive upper bound
 	Types   []string // FHIR resource types; none: all
@@ -19,7 +21,8 @@ type Options struct {
 
 // filter is Options in the form in which rows are judged.
 type filter struct {
-	tenant       string
+	tenants      bool   // the table has tenants
+	tenant       string // the only one whose rows are taken; "" all
 	since, until *instant
 	types        map[string]bool
 	deleted      bool
@@ -29,9 +32,12 @@ type filter struct {
 // New returns a Converter; one goroutine may use it at a time. An option that
 // cannot be used is an error of KindConfig.
 func New(o Options) (*Converter, error) {
-	f := filter{tenant: o.Tenant, deleted: o.Deleted, maxLine: o.MaxLine}
-	if o.Tenant != "" && !regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`).MatchString(o.Tenant) {
-		return nil, badOption("source.tenant", "a tenant id is 1 to 64 letters, digits, '-' or '_'")
+	f := filter{tenants: o.Tenant != "", tenant: o.Tenant, deleted: o.Deleted, maxLine: o.MaxLine}
+	switch {
+	case o.Tenant == AllTenants:
+		f.tenant = ""
+	case f.tenants && !isTenant([]byte(o.Tenant)):
+		return nil, badOption("source.tenant", "a tenant id is 1 to 64 letters, digits, '-' or '_'; \"*\" means all tenants")
 	}
 	var err error
 	if f.since, err = bound("source.since", o.Since); err != nil {

@@ -262,7 +262,12 @@ func (e *expected) judge(o Options, item *digesttest.Value, d *defects) pipeline
 		return pipeline.BadStatus
 	}
 	tenant, hasTenant, tenantOK := attributeText(item, "_tenantId", "S")
-	if o.Tenant != "" && tenantOK && tenant != o.Tenant {
+	agree := tenantOK && hasPlainID && split && prefix == tenant && rest == plainID
+	badTenant := tenantOK && !regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`).MatchString(tenant)
+	if o.Tenant == "*" && agree && !badTenant {
+		e.Tenant = []byte(tenant)
+	}
+	if o.Tenant != "" && o.Tenant != "*" && tenantOK && tenant != o.Tenant {
 		return pipeline.OtherTenant
 	}
 	if reason := e.filtered(o); reason != pipeline.NoReason {
@@ -276,7 +281,9 @@ func (e *expected) judge(o Options, item *digesttest.Value, d *defects) pipeline
 		return pipeline.NoMeta
 	case o.Tenant != "" && !hasTenant:
 		return pipeline.NoTenant
-	case e.MultiTenant && (o.Tenant == "" || !tenantOK || !hasPlainID || !split || prefix != tenant || rest != plainID):
+	case o.Tenant == "*" && badTenant:
+		return pipeline.BadTenant
+	case e.MultiTenant && (o.Tenant == "" || !agree):
 		return pipeline.TenantMismatch
 	}
 	e.addTags()
@@ -347,7 +354,10 @@ func compare(t *testing.T, c *Converter, o Options, line []byte) {
 	if r.Reason != want.Reason {
 		t.Fatalf("reason %v at %q, want %v\n%q", r.Reason, r.Path, want.Reason, line)
 	}
-	if r.Reason == pipeline.NoReason || r.Reason.Outcome() == pipeline.Filtered {
+	if r.Reason.Identified() {
+		if string(r.Tenant) != string(want.Tenant) {
+			t.Fatalf("tenant %q, want %q\n%q", r.Tenant, want.Tenant, line)
+		}
 		if string(r.Type) != string(want.Type) || string(r.ID) != string(want.ID) || r.Version != want.Version || r.Status != want.Status {
 			t.Fatalf("identity %s %s %d %v, want %s %s %d %v\n%q", r.Type, r.ID, r.Version, r.Status, want.Type, want.ID, want.Version, want.Status, line)
 		}

@@ -13,8 +13,11 @@ type row struct {
 	version           int64  // vid; 0 if it is no integer
 	lockEnd           int64  // lockEndTs; 0 if it is no integer
 	tenantID, plainID kept   // _tenantId and _id
-	idPrefix          []byte // what stood before the first | of id, in a job with a tenant
+	idPrefix          []byte // what stood before the first | of id, in a job with tenants
 	split             bool   // id had a |
+
+	tenancy     pipeline.Reason // what is wrong with the row's tenant
+	tenancyPath string          // and where
 
 	metaEnd    int     // offset in the output of meta's closing brace
 	tagEnd     int     // offset in the output of the bracket that closes meta.tag; 0: there is no list

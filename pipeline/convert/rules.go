@@ -24,7 +24,7 @@ func (c *Converter) judge(r *Record) pipeline.Reason {
 	if reason := c.filtered(r); reason != pipeline.NoReason {
 		return reason
 	}
-	reason := c.defective(r)
+	reason := c.defective()
 	if reason != pipeline.NoReason {
 		r.Path = c.row.path
 	}
@@ -38,6 +38,31 @@ func (c *Converter) describe(r *Record) {
 		r.LastUpdated = c.row.updated.millis()
 	}
 	r.LockEnd = c.row.lockEnd
+	c.row.tenancy, c.row.tenancyPath = c.tenancy(r.MultiTenant)
+	if c.tenants && c.tenant == "" && c.row.tenancy == pipeline.NoReason {
+		r.Tenant = c.row.tenantID.text
+	}
+}
+
+// tenancy tells what is wrong with the row's tenant, and where: in a job with
+// tenants id is _tenantId, |, and _id. Without, no row of a multi-tenant table
+// may be written.
+func (c *Converter) tenancy(multiTenant bool) (pipeline.Reason, string) {
+	row := &c.row
+	switch {
+	case !c.tenants && !multiTenant:
+		return pipeline.NoReason, ""
+	case !c.tenants:
+		return pipeline.TenantMismatch, "id"
+	case !row.has(attrTenantID):
+		return pipeline.NoTenant, "_tenantId"
+	case row.tenantID.ok && !isTenant(row.tenantID.text):
+		return pipeline.BadTenant, "_tenantId"
+	case !row.tenantID.ok || !row.plainID.ok || !row.split ||
+		!bytes.Equal(row.idPrefix, row.tenantID.text) || !bytes.Equal(c.text(row.id), row.plainID.text):
+		return pipeline.TenantMismatch, "id"
+	}
+	return pipeline.NoReason, ""
 }
 
 // identify reads type, id, version and status.
@@ -105,7 +130,7 @@ func (c *Converter) filtered(r *Record) pipeline.Reason {
 }
 
 // defective returns the first other defect and leaves its path in c.row.path.
-func (c *Converter) defective(r *Record) pipeline.Reason {
+func (c *Converter) defective() pipeline.Reason {
 	row := &c.row
 	switch {
 	case row.defect != pipeline.NoReason:
@@ -113,22 +138,9 @@ func (c *Converter) defective(r *Record) pipeline.Reason {
 	case !row.has(attrMeta):
 		row.path = append(row.path, "meta"...)
 		return pipeline.NoMeta
-	case c.tenant != "" && !row.has(attrTenantID):
-		row.path = append(row.path, "_tenantId"...)
-		return pipeline.NoTenant
-	case r.MultiTenant && !c.sameTenant():
-		row.path = append(row.path, "id"...)
-		return pipeline.TenantMismatch
 	}
-	return pipeline.NoReason
-}
-
-// sameTenant tells whether id is the job's tenant, |, and _id. Without a tenant
-// in the job no row of a multi-tenant table may be written.
-func (c *Converter) sameTenant() bool {
-	row := &c.row
-	return c.tenant != "" && row.tenantID.ok && row.plainID.ok && row.split &&
-		string(row.idPrefix) == c.tenant && bytes.Equal(c.text(row.id), row.plainID.text)
+	row.path = append(row.path, row.tenancyPath...)
+	return row.tenancy
 }
 
 // text returns the value of a string attribute, nil if it is none.
@@ -173,6 +185,19 @@ func isID(text []byte) bool {
 	}
 	for _, b := range text {
 		if !idBytes[b] {
+			return false
+		}
+	}
+	return true
+}
+
+// isTenant tells whether text is ^[A-Za-z0-9_-]{1,64}$.
+func isTenant(text []byte) bool {
+	if len(text) == 0 || len(text) > 64 {
+		return false
+	}
+	for _, b := range text {
+		if !isAlphanumeric(b) && b != '_' && b != '-' {
 			return false
 		}
 	}

@@ -120,7 +120,7 @@ func (c *Converter) attribute(i, o, k int) (_, _, _ int, what attribute) {
 	if i, o, k = c.value(i, o, k, itemDepth); i < 0 || what == attrOrdinary {
 		return i, o, k, what
 	}
-	if what == attrID && c.kind == kindS && c.tenant != "" {
+	if what == attrID && c.kind == kindS && c.tenants {
 		o, k = c.splitID(fromO, from, o, k)
 	}
 	c.remember(what, name, span{fromO, o}, span{from, k})

@@ -36,4 +36,5 @@ var meanings = map[string]string{
 	pipeline.NoTenant.String():       "no tenant, in a multi-tenant table",
 	pipeline.TenantMismatch.String(): "_tenantId, _id and id disagree",
 	pipeline.OverFileCap.String():    "larger than layout.max_file_size",
+	pipeline.BadTenant.String():      "_tenantId is not the id of a tenant",
 }
