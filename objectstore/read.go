@@ -22,6 +22,7 @@ type Info struct {
 	Size     int64
 	ETag     string    // with its quotes, as If-Match wants it
 	Modified time.Time // S3's clock
+	Archived string    // its storage class, if it must be restored before it can be read; else ""
 
 	// Checksums of the whole object in base64; "" if it was written without,
 	// or was written in parts and has only a checksum of checksums.
@@ -50,6 +51,7 @@ func (s *Store) Head(ctx context.Context, key string) (Info, error) {
 		return Info{}, err
 	}
 	info := Info{Size: aws.ToInt64(out.ContentLength), ETag: aws.ToString(out.ETag), Modified: aws.ToTime(out.LastModified)}
+	info.Archived = archived(out)
 	if out.ChecksumType != types.ChecksumTypeComposite {
 		info.SHA256, info.CRC64NVME = aws.ToString(out.ChecksumSHA256), aws.ToString(out.ChecksumCRC64NVME)
 	}

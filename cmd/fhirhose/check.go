@@ -67,15 +67,12 @@ func (c *cli) check(ctx context.Context, job *jobfile.Job, writeProbe bool) erro
 		StateFree: statedir.Free(job.State), SinkFree: -1,
 		Probes: []string{}, Unseen: []string{},
 	}
-	w := &wiring{job: job, seen: newObservation(job), patience: time.Second, attempts: 3}
+	w := &wiring{job: job, seen: newObservation(job), patience: time.Second, attempts: 3, heads: &survey.Heads{}}
 	checkState(job, r, writeProbe)
 	source := checkSource(ctx, w, r)
 	sink := checkSink(ctx, w, r, writeProbe)
 	if sink != nil {
 		defer sink.close()
-	}
-	if sink != nil && sink.bucket != nil {
-		r.LookAtSink(ctx, survey.Bucket{Store: sink.bucket, Name: "sink", Owner: job.Sink.Owner, KMSKey: job.Sink.KMSKey})
 	}
 	if source != nil && sink != nil {
 		checkFit(job, r, source, sink)
@@ -138,6 +135,9 @@ func checkSource(ctx context.Context, w *wiring, r *survey.Result) exportSource 
 	objects := source.Objects()
 	r.Source, r.ExportTime, r.Objects = source.Folder(), source.ExportTime(), len(objects)
 	r.Records, r.Compressed = survey.Totals(objects)
+	if !r.JudgeArchive(w.heads) {
+		return source
+	}
 	sample, err := survey.Take(ctx, objects, convertOptions(job), source.Peek)
 	if err != nil {
 		r.Fail(err)
@@ -176,9 +176,14 @@ func checkSink(ctx context.Context, w *wiring, r *survey.Result, writeProbe bool
 		return nil
 	}
 	switch at := w.job.Output(); {
-	case at.IsS3() && writeProbe:
-		probeSink(ctx, r, sink)
-	case !at.IsS3():
+	case at.IsS3():
+		to, problems := w.job.Sink, len(r.Problems)
+		b := survey.Bucket{Store: sink.bucket, Name: "sink", Owner: to.Owner, KMSKey: to.KMSKey}
+		r.LookAtSink(ctx, b)
+		if writeProbe && len(r.Problems) == problems {
+			r.ProbeSink(ctx, b, to.S3.ConditionalWrites)
+		}
+	default:
 		r.SinkFree = statedir.Free(at.Dir)
 		if err := statedir.Writable(at.Dir); err != nil {
 			r.Fail(err)
@@ -289,13 +294,4 @@ func probeDirectory(r *survey.Result, name, dir string) {
 		return
 	}
 	r.Probes = append(r.Probes, "one file was written to the "+name+" and deleted")
-}
-
-// probeSink writes and deletes one object.
-func probeSink(ctx context.Context, r *survey.Result, sink pipeline.Sink) {
-	if err := survey.Probe(ctx, sink); err != nil {
-		r.Fail(err)
-		return
-	}
-	r.Probes = append(r.Probes, "one object was written to the sink and deleted")
 }

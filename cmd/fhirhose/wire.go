@@ -11,6 +11,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/survey"
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/convert"
@@ -106,6 +107,7 @@ type wiring struct {
 	seen      *observation
 	bandwidth *rate.Limiter // shared by source and sink
 	patience  time.Duration // to wait for fresh credentials; 0: as long as a move waits
+	heads     *survey.Heads // notes what is looked at in the source's bucket; nil: nothing
 	attempts  int           // of each call of S3; 0: as many as a move makes
 }
 
@@ -118,6 +120,9 @@ func (w *wiring) openSource(ctx context.Context) (exportSource, error) {
 			return nil, err
 		}
 		options.Bucket = store
+		if w.heads != nil {
+			w.heads.Store, options.Bucket = store, w.heads
+		}
 	}
 	return dynamoexport.Open(ctx, options)
 }

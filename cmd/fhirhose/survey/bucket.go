@@ -56,6 +56,8 @@ func (r *Result) region(ctx context.Context, b Bucket) bool {
 			Hint: fmt.Sprintf("set %s.region: %s", b.Name, lies),
 		})
 		return false
+	case err != nil && r.otherStyle(ctx, b):
+		return false
 	case answered && refused.Status == http.StatusForbidden:
 		r.unseen("the bucket of the "+b.Name, err)
 		if b.Owner != "" {
@@ -68,6 +70,22 @@ func (r *Result) region(ctx context.Context, b Bucket) bool {
 	case b.Owner != "":
 		r.prove("the bucket of the %s belongs to %s.expected_bucket_owner", b.Name, b.Name)
 	}
+	return true
+}
+
+// otherStyle tells whether a bucket that did not answer does so when it is named
+// in the other way.
+func (r *Result) otherStyle(ctx context.Context, b Bucket) bool {
+	other := b.Store.OtherStyle()
+	if _, _, err := other.Region(ctx); err != nil {
+		return false
+	}
+	styles := map[bool]string{false: "in the host name", true: "in the path"}
+	r.Fail(&pipeline.Error{
+		Op: "look at", Object: b.Store.Location().Bucket, Kind: pipeline.KindConfig,
+		Err:  fmt.Errorf("the service answers only where the bucket is named %s, not %s", styles[other.PathStyle()], styles[b.Store.PathStyle()]),
+		Hint: fmt.Sprintf("set %s.s3.path_style: %v", b.Name, other.PathStyle()),
+	})
 	return true
 }
 
