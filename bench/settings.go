@@ -33,7 +33,7 @@ type settings struct {
 }
 
 func parseSettings(args []string) (settings, error) {
-	s := settings{size: 1 << 30, sample: 64 << 20, cores: runtime.NumCPU(), testdata: os.Getenv("FHIRHOSE_TESTDATA"), start: time.Now()}
+	s := settings{size: 1 << 30, sample: 256 << 20, cores: runtime.NumCPU(), testdata: os.Getenv("FHIRHOSE_TESTDATA"), start: time.Now()}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&s.fhirhose, "binary", "", "binary to measure (default: build ./cmd/fhirhose)")
 	f.StringVar(&s.data, "data", "bench/data", "folder of inputs, scratch space and installed peers")
