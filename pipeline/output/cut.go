@@ -13,10 +13,8 @@ import (
 
 // cut is a snapshot on its way through the writers to the checkpoint.
 type cut struct {
-	state     any // of the producer
-	last      bool
-	committed func() error // called after the commit
-	parts     chan cutPart // one from each writer and from the ledger
+	Snapshot
+	parts chan cutPart // one from each writer and from the ledger
 }
 
 // cutPart is what one writer, or the ledger, adds to a cut.
@@ -119,6 +117,11 @@ func (c *committer) commit(ctx context.Context, next *cut) error {
 			return ctx.Err()
 		}
 	}
+	if next.Settle != nil {
+		if err := next.Settle(ctx); err != nil {
+			return err
+		}
+	}
 	if err := settle(ctx, marks); err != nil {
 		return err
 	}
@@ -139,7 +142,7 @@ func (c *committer) commit(ctx context.Context, next *cut) error {
 	if err := c.o.store.Commit(changes); err != nil {
 		return err
 	}
-	return next.committed()
+	return next.Committed()
 }
 
 // settle makes all marked files durable, many at a time, and fills in what the
@@ -176,6 +179,6 @@ func (c *committer) changes(next *cut, marks []fileMark, seals []*seal, book led
 		put(c.o.filesBucket(), s.name, s.record)
 	}
 	put(c.o.options.Name, ledgerKey, book)
-	put(c.o.options.Name, stateKey, next.state)
+	put(c.o.options.Name, stateKey, next.State)
 	return changes, failed
 }

@@ -70,7 +70,7 @@ type witness struct {
 
 // cut returns cut n with so many files in each part; the last one may fail.
 func (w *witness) cut(n int, parts []int, fails bool) *cut {
-	c := &cut{state: n, committed: func() error { return nil }, parts: make(chan cutPart, len(parts)+1)}
+	c := &cut{Snapshot: Snapshot{State: n, Committed: func() error { return nil }}, parts: make(chan cutPart, len(parts)+1)}
 	for p, files := range parts {
 		var part cutPart
 		for f := range files {

@@ -170,7 +170,7 @@ func (o *Output) sealSegment(ctx context.Context, full segment) error {
 // cut makes the open segment's rows durable. The rows of sealed segments are
 // removed only after the cut that records their seal is committed.
 func (k *book) cut(ctx context.Context, c *cut) error {
-	if c.last && k.at.Rows > 0 {
+	if c.Last && k.at.Rows > 0 {
 		if err := k.seal(ctx); err != nil {
 			return err
 		}

@@ -175,11 +175,21 @@ func (o *Output) Send(ctx context.Context, b Batch, closed []*shard.File) error 
 	return Send(ctx, o.book.jobs, job{batch: b})
 }
 
+// Snapshot is what a producer knows of the moment of a cut.
+type Snapshot struct {
+	State any  // stored as JSON, when all that the cut covers is durable
+	Last  bool // nothing comes after it
+	// Settle, unless it is nil, makes durable what the producer keeps elsewhere,
+	// and may complete State. It runs beside the flow of data.
+	Settle func(ctx context.Context) error
+	// Committed is called after the commit.
+	Committed func() error
+}
+
 // Cut sends a snapshot behind everything that was handed over, once the last one
-// is committed. When all that it covers is durable, state is stored, and then
-// committed is called. last says that nothing comes after it.
-func (o *Output) Cut(ctx context.Context, state any, last bool, committed func() error) error {
-	c := &cut{state: state, last: last, committed: committed, parts: make(chan cutPart, len(o.writers)+1)}
+// is committed.
+func (o *Output) Cut(ctx context.Context, s Snapshot) error {
+	c := &cut{Snapshot: s, parts: make(chan cutPart, len(o.writers)+1)}
 	for _, w := range o.writers {
 		if err := Send(ctx, w.jobs, job{cut: c}); err != nil {
 			return err

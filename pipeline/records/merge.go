@@ -219,5 +219,7 @@ func (g *merger) cut(ctx context.Context, last bool) error {
 	g.m.live.foldersAre(g.sharder.Count())
 	done := g.done
 	g.done, g.output, g.dirty, g.lastCut = nil, 0, false, time.Now()
-	return g.m.out.Cut(ctx, state, last, func() error { return g.m.stager.discard(done) })
+	return g.m.out.Cut(ctx, output.Snapshot{
+		State: state, Last: last, Committed: func() error { return g.m.stager.discard(done) },
+	})
 }
