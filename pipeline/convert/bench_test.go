@@ -33,6 +33,27 @@ func BenchmarkConvert(b *testing.B) {
 	run("filtered", Options{Deleted: true, Types: []string{"None"}})
 }
 
+// BenchmarkBinary converts rows of type Binary, as they are and for a second
+// pipeline that adds their content.
+func BenchmarkBinary(b *testing.B) {
+	row := exported([]byte(`{"resourceType":"Binary","id":"6c5d9ca9-54d7-42f5-bfae-a7c19cd217f2","contentType":"application/pdf","securityContext":{"reference":"Patient/6c5d9ca9-54d7-42f5-bfae-a7c19cd217f2"}}`), 1, "AVAILABLE")
+	for _, field := range []string{"", "data"} {
+		b.Run("field="+field, func(b *testing.B) {
+			c, err := New(Options{Deleted: true, BinaryField: field})
+			if err != nil {
+				b.Fatal(err)
+			}
+			var r Record
+			var dst []byte
+			b.SetBytes(int64(len(row)))
+			b.ReportAllocs()
+			for b.Loop() {
+				dst = c.Convert(dst[:0], row, &r)
+			}
+		})
+	}
+}
+
 // BenchmarkSHA256 is the part of BenchmarkConvert that SHA-256 takes.
 func BenchmarkSHA256(b *testing.B) {
 	all, size := benchRows(b)

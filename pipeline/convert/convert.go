@@ -31,6 +31,13 @@ type Record struct {
 	// is not known to add: they begin with "_" and are no primitive extension.
 	// Names unlike those of FHIR elements are "?".
 	Unknown [][]byte
+
+	// Of a written row of type Binary, in a job with BinaryField, whose content
+	// will be added to the line in front of its last brace: SHA-256 of Before,
+	// the content in base64, and After will be the content digest. Nil if the row
+	// has that field itself: HasData.
+	Before, After []byte
+	HasData       bool
 }
 
 // Converter converts rows, one at a time. Its buffers are reused.
@@ -42,6 +49,7 @@ type Converter struct {
 	kind   kind   // type of the value that was copied last
 	inMeta bool   // the next map is that in meta
 	added  []byte // tags to add to the row
+	halves []byte // Before and After of a Binary
 }
 
 // Convert appends the FHIR JSON line of a row, with its LF, to dst if the row is
@@ -72,6 +80,9 @@ func (c *Converter) Convert(dst, line []byte, r *Record) []byte {
 	r.Content = sha256.Sum256(c.row.content)
 	r.Label = c.labels.Sum()
 	r.Unknown = c.appendUnknown(r.Unknown)
+	if c.binaryField != "" && string(r.Type) == "Binary" {
+		c.halve(r)
+	}
 	return out
 }
 

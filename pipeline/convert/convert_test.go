@@ -206,8 +206,8 @@ func TestLongLines(t *testing.T) {
 }
 
 func TestNoAllocations(t *testing.T) {
-	c := newConverter(t, Options{Deleted: true})
-	all := rows(t, 20)
+	c := newConverter(t, Options{Deleted: true, BinaryField: "data"})
+	all := append(rows(t, 20), []byte(testRow(`"resourceType":{"S":"Binary"}`)))
 	dst := make([]byte, 0, 1<<20)
 	var r Record
 	convert := func() {
@@ -284,6 +284,7 @@ func TestBadOptions(t *testing.T) {
 		{Until: "2023-02-29T00:00:00Z"},
 		{Types: []string{"patient"}},
 		{MaxLine: -1},
+		{BinaryField: "url"},
 		{Since: "2023-01-01T00:00:00Z", Until: "2023-01-01T01:00:00+01:00"},
 	} {
 		if _, err := New(o); pipeline.KindOf(err) != pipeline.KindConfig || pipeline.HintOf(err) == "" {

@@ -12,4 +12,8 @@
 // A row that is no strict JSON ends the scan. A value that is no DynamoDB value
 // does not: it is noted and passed over, because the row's identity and the
 // filters come before it in the rules.
+//
+// In a job of [AllTenants] each row says its tenant, or none if any of its three
+// fields contradicts. Of a Binary, whose content a second pipeline adds, a row
+// also gives the halves of the canonical text around it (binary.go).
 package convert

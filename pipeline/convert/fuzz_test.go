@@ -6,7 +6,9 @@ import "testing"
 var fuzzOptions = []Options{
 	{Deleted: true},
 	{Tenant: "t1", Deleted: true},
-	{Tenant: "*", Deleted: true},
+	{Tenant: "*", Deleted: true, BinaryField: "data"},
+	{Deleted: true, BinaryField: "content"},
+	{Deleted: true, BinaryField: "data"},
 	{Types: []string{"Patient"}, Since: "2023-08-01T00:00:00Z", Until: "2023-08-31T23:59:59.999Z"},
 }
 
@@ -57,6 +59,13 @@ func fuzzRows() []string {
 		`"lockEndTs":{"N":"1693685827000"}`, `"lockEndTs":{"N":"1.5"}`, `"lockEndTs":{"S":"x"}`, `"name":{"S":"x"},"name":{"S":"y"}`, `"vid":{"N":"1"},"vid":{"N":"2"}`,
 	} {
 		all = append(all, testRow(a), testRow(a, `"name":{"N":"x"}`))
+	}
+	for _, a := range []string{
+		`"contentType":{"S":"a/b"}`, `"data":{"S":"AA=="}`, `"data":{"NULL":true}`, `"content":{"S":""}`, `"d\u0061ta":{"S":"x"}`, `"Data":{"S":"x"}`, `"data\u0000":{"N":"1.50"}`,
+		`"dat":{"M":{"data":{"L":[{"S":"\"data\""}]}}}`, `"":{"S":""},"a":{"NULL":true},"zz":{"N":"-0"}`, `"\"":{"S":"}"},"\\":{"SS":["{"]},"\u0001":{"BOOL":true},"é":{"S":"\ud83d\ude00"}`,
+		`"securityContext":{"M":{"reference":{"S":"Patient/1"}}}`, `"meta":{"M":{}}`, `"documentStatus":{"S":"DELETED"}`, `"documentStatus":{"S":"PENDING"}`, `"name":5`,
+	} {
+		all = append(all, testRow(`"resourceType":{"S":"Binary"}`, a))
 	}
 	for _, tenant := range []string{"t1", "t2", "", "t.1", "t1|p1", `\u00741`} {
 		all = append(all, testRow(`"id":{"S":"t1|p1"}`, `"_tenantId":{"S":"`+tenant+`"}`, `"_id":{"S":"p1"}`),

@@ -17,6 +17,10 @@ type Options struct {
 	Types   []string // FHIR resource types; none: all
 	Deleted bool     // false: rows with documentStatus DELETED are filtered
 	MaxLine int64    // longest output line, with its LF, that fits a file; 0: no cap
+
+	// BinaryField is where the content of a Binary will be: "data" in R4,
+	// "content" in STU3. "": rows of type Binary are like any others.
+	BinaryField string
 }
 
 // filter is Options in the form in which rows are judged.
@@ -27,12 +31,13 @@ type filter struct {
 	types        map[string]bool
 	deleted      bool
 	maxLine      int64
+	binaryField  string
 }
 
 // New returns a Converter; one goroutine may use it at a time. An option that
 // cannot be used is an error of KindConfig.
 func New(o Options) (*Converter, error) {
-	f := filter{tenants: o.Tenant != "", tenant: o.Tenant, deleted: o.Deleted, maxLine: o.MaxLine}
+	f := filter{tenants: o.Tenant != "", tenant: o.Tenant, deleted: o.Deleted, maxLine: o.MaxLine, binaryField: o.BinaryField}
 	switch {
 	case o.Tenant == AllTenants:
 		f.tenant = ""
@@ -60,6 +65,9 @@ func New(o Options) (*Converter, error) {
 	}
 	if o.MaxLine < 0 {
 		return nil, badOption("layout.max_file_size", "a size is not negative")
+	}
+	if o.BinaryField != "" && o.BinaryField != "data" && o.BinaryField != "content" {
+		return nil, badOption("source.binaries", "the content of a Binary is data (R4) or content (STU3)")
 	}
 	return &Converter{filter: f}, nil
 }

@@ -375,6 +375,7 @@ func compare(t *testing.T, c *Converter, o Options, line []byte) {
 		return
 	}
 	compareOutput(t, line, rest, &r, &want)
+	compareBinary(t, o, rest, &r, want.resource)
 }
 
 func compareOutput(t *testing.T, line, out []byte, r *Record, want *expected) {

@@ -21,6 +21,12 @@ func TestRandomRows(t *testing.T) {
 		if g.one(3) {
 			attributes = append(attributes, `"meta":`+g.meta())
 		}
+		if g.one(3) {
+			attributes = append(attributes, `"resourceType":{"S":"Binary"}`)
+			for range rapid.IntRange(0, 2).Draw(rt, "near data") {
+				attributes = append(attributes, g.pick(`"data"`, `"content"`, `"contentType"`, `"dat"`, `"data\\"`, `"d\u0061tb"`, `"conten\""`, `"_data"`)+":"+g.value(3))
+			}
+		}
 		row := testRow(attributes...)
 		for i, c := range all {
 			compare(t, c, fuzzOptions[i], []byte(row))

@@ -14,7 +14,6 @@ type row struct {
 	lockEnd           int64  // lockEndTs; 0 if it is no integer
 	tenantID, plainID kept   // _tenantId and _id
 	idPrefix          []byte // what stood before the first | of id, in a job with tenants
-	split             bool   // id had a |
 
 	tenancy     pipeline.Reason // what is wrong with the row's tenant
 	tenancyPath string          // and where

@@ -58,7 +58,7 @@ func (c *Converter) tenancy(multiTenant bool) (pipeline.Reason, string) {
 		return pipeline.NoTenant, "_tenantId"
 	case row.tenantID.ok && !isTenant(row.tenantID.text):
 		return pipeline.BadTenant, "_tenantId"
-	case !row.tenantID.ok || !row.plainID.ok || !row.split ||
+	case !row.tenantID.ok || !row.plainID.ok ||
 		!bytes.Equal(row.idPrefix, row.tenantID.text) || !bytes.Equal(c.text(row.id), row.plainID.text):
 		return pipeline.TenantMismatch, "id"
 	}

@@ -180,7 +180,6 @@ func (c *Converter) splitID(fromO, from, o, k int) (int, int) {
 	if bar < 0 {
 		return o, k
 	}
-	c.row.split = true
 	c.row.idPrefix = append(c.row.idPrefix, text[1:bar]...)
 	n := 1 + copy(text[1:], text[bar+1:])
 	return fromO + copy(c.tape.Raw(fromO, o), text[:n]), from + n

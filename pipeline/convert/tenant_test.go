@@ -138,6 +138,16 @@ func TestTenantOfARow(t *testing.T) {
 	}
 }
 
+// TestTenantWithoutID: an id that is only a tenant and a | does not agree with an
+// _id that is not there.
+func TestTenantWithoutID(t *testing.T) {
+	var r Record
+	newConverter(t, Options{Tenant: AllTenants}).Convert(nil, []byte(testRow(`"id":{"S":"t1|"}`, `"_tenantId":{"S":"t1"}`)), &r)
+	if r.Reason != pipeline.BadID || r.Tenant != nil {
+		t.Errorf("%v, tenant %q", r.Reason, r.Tenant)
+	}
+}
+
 // TestSingleTenantTableInAJobOfAllTenants: no row of it has a tenant.
 func TestSingleTenantTableInAJobOfAllTenants(t *testing.T) {
 	c := newConverter(t, Options{Tenant: AllTenants, Deleted: true})

@@ -3,6 +3,8 @@ package digest
 import (
 	"bytes"
 	"crypto/sha256"
+
+	"github.com/fhirhose/fhirhose/pipeline/digest/canon"
 )
 
 // noLabels is SHA-256 of "{}": the label digest of a resource without labels.
@@ -68,7 +70,7 @@ func (l *Labels) addTags(member []byte) {
 	l.add([]byte(opening))
 	empty := len(l.text)
 	for list := member[len(opening):]; list[0] != ']'; {
-		n := element(list)
+		n := canon.Element(list)
 		if !ours(list[:n]) {
 			if len(l.text) > empty {
 				l.text = append(l.text, ',')
@@ -95,34 +97,5 @@ func ours(tag []byte) bool {
 		return true
 	}
 	display, ok := bytes.CutPrefix(tag, []byte(updated))
-	return ok && element(tag[len(updated)-1:]) == len(display) // its quote for the closing brace
-}
-
-// element returns the length of the canonical value that text begins with.
-func element(text []byte) int {
-	depth, quoted := 0, false
-	for n := 0; n < len(text); n++ {
-		b := text[n]
-		switch {
-		case quoted && b == '\\':
-			n++
-		case b == '"':
-			if quoted = !quoted; !quoted && depth == 0 {
-				return n + 1
-			}
-		case quoted:
-		case b == '{' || b == '[':
-			depth++
-		case b == '}' || b == ']':
-			if depth--; depth == 0 {
-				return n + 1
-			}
-			if depth < 0 {
-				return n
-			}
-		case b == ',' && depth == 0:
-			return n
-		}
-	}
-	return len(text)
+	return ok && canon.Element(tag[len(updated)-1:]) == len(display) // its quote for the closing brace
 }
