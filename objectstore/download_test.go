@@ -33,7 +33,7 @@ func (b *buffer) WriteAt(p []byte, offset int64) (int, error) {
 }
 
 func TestDownload(t *testing.T) {
-	r := newRig(t, objectstore.Options{PartSize: 1000, CredentialPatience: time.Second})
+	r := newRig(t, objectstore.Options{PartSize: 1000, CredentialPatience: 4 * time.Second})
 	for _, size := range []int{0, 1, 999, 1000, 1001, 50_000} {
 		whole := bytes.Repeat([]byte("0123456789"), size/10+1)[:size]
 		key := fmt.Sprint("k", size)
