@@ -24,6 +24,7 @@ type batch struct {
 	extents []extent
 	lengths []uint32 // of lines, extent by extent
 	rows    []byte   // ledger rows in record order
+	stubs   []byte   // of Binary rows, in record order
 	places  []int32  // for each row the extent it was written to, or -1
 
 	counts []count
@@ -58,6 +59,7 @@ type count struct {
 	resourceType string
 	reason       pipeline.Reason
 	records      int64
+	handed       int64 // of them: handed down to the binary pipeline
 	read         int64 // bytes of source lines
 	written      int64 // bytes of NDJSON
 }
@@ -131,6 +133,9 @@ func (m *Mover) putBatch(b *batch) {
 	if cap(b.arena) > keptArena {
 		b.arena = nil
 	}
+	if cap(b.stubs) > 2*stubBytes {
+		b.stubs = nil
+	}
 	b.reset()
 	m.batches <- b // has a place for every batch
 }
@@ -183,7 +188,7 @@ func (b *batch) Release() {
 }
 
 func (b *batch) reset() {
-	b.arena, b.lengths, b.rows = b.arena[:0], b.lengths[:0], b.rows[:0]
+	b.arena, b.lengths, b.rows, b.stubs = b.arena[:0], b.lengths[:0], b.rows[:0], b.stubs[:0]
 	b.extents, b.places, b.counts = b.extents[:0], b.places[:0], b.counts[:0]
 	b.spots = b.spots[:0]
 	for i := range b.work {

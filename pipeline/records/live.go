@@ -85,7 +85,7 @@ func (v *live) count(c *count) {
 	var by *map[string]int64
 	switch c.reason.Outcome() {
 	case pipeline.Written:
-		t.Written += c.records
+		t.Written += c.records - c.handed
 		t.BytesWritten += c.written
 		return
 	case pipeline.Filtered:

@@ -156,9 +156,16 @@ func (g *merger) send(ctx context.Context, b *batch) error {
 	if b == nil {
 		return g.m.out.Send(ctx, nil, g.sharder.TakeClosed())
 	}
+	readers := int32(g.m.out.Writers()) + 1
+	if g.m.road != nil {
+		readers++
+	}
 	b.writers.Store(int32(g.m.out.Writers()))
-	b.readers.Store(int32(g.m.out.Writers()) + 1)
-	return g.m.out.Send(ctx, b, g.sharder.TakeClosed())
+	b.readers.Store(readers)
+	if err := g.m.out.Send(ctx, b, g.sharder.TakeClosed()); err != nil || g.m.road == nil {
+		return err
+	}
+	return output.Send(ctx, g.m.road.jobs, roadJob{batch: b})
 }
 
 // endObject checks the object's count (I9) and gives the lane the next object.
@@ -219,7 +226,13 @@ func (g *merger) cut(ctx context.Context, last bool) error {
 	g.m.live.foldersAre(g.sharder.Count())
 	done := g.done
 	g.done, g.output, g.dirty, g.lastCut = nil, 0, false, time.Now()
-	return g.m.out.Cut(ctx, output.Snapshot{
-		State: state, Last: last, Committed: func() error { return g.m.stager.discard(done) },
-	})
+	snapshot := output.Snapshot{
+		State: &state, Last: last, Committed: func() error { return g.m.stager.discard(done) },
+	}
+	if g.m.road != nil {
+		if err := g.m.road.cut(ctx, &snapshot, &state); err != nil {
+			return err
+		}
+	}
+	return g.m.out.Cut(ctx, snapshot)
 }

@@ -39,6 +39,7 @@ type Mover struct {
 	stager    *stager
 	merger    *merger
 	out       *output.Output
+	road      *road // nil in a job without binaries
 	cancelled func() error
 }
 
@@ -69,6 +70,9 @@ func New(options Options, source pipeline.Source, sink pipeline.Sink, store outp
 		Heavy: m.heavy, Watch: watch{m},
 	}, sink, store)
 	m.catalog = newCatalog(m.out.WriterOf)
+	if options.Convert.BinaryField != "" {
+		m.road = &road{m: m, jobs: make(chan roadJob, 2)}
+	}
 	m.nameStages()
 	return m, nil
 }
@@ -148,12 +152,18 @@ func (m *Mover) move(ctx context.Context, stop <-chan struct{}) error {
 		group.Go(func() error { return w.run(ctx) })
 	}
 	m.out.Start(ctx, group)
+	if m.road != nil {
+		group.Go(func() error { return m.road.run(ctx) })
+	}
 	group.Go(func() error {
 		m.merger.begin()
 		if err := m.merger.run(ctx, stop); err != nil {
 			return err
 		}
 		m.out.Close()
+		if m.road != nil {
+			close(m.road.jobs)
+		}
 		return nil
 	})
 	return group.Wait()

@@ -70,7 +70,17 @@ const (
 	workerBytes = 1536 << 10
 	// batchBytes is a converted batch of ordinary records, with ledger rows.
 	batchBytes = 448 << 10
+	// stubBytes is what a batch of nothing but Binary rows holds besides.
+	stubBytes = 1024 << 10
 )
+
+// batchCost is what one batch of the plan holds.
+func (o *Options) batchCost() int64 {
+	if o.Convert.BinaryField != "" {
+		return batchBytes + stubBytes
+	}
+	return batchBytes
+}
 
 func (o *Options) plan() (memoryPlan, error) {
 	p := memoryPlan{workers: o.Workers}
@@ -78,7 +88,7 @@ func (o *Options) plan() (memoryPlan, error) {
 		p.workers = runtime.GOMAXPROCS(0)
 	}
 	free := o.Memory - processBytes - heavyBytes - int64(o.Lanes)*laneBytes
-	least := int64(o.Lanes+2)*batchBytes + workerBytes
+	least := int64(o.Lanes+2)*o.batchCost() + workerBytes
 	if o.Memory < MinMemory || free < least {
 		return p, &pipeline.Error{
 			Op: "divide limits.memory", Kind: pipeline.KindConfig,
@@ -89,7 +99,7 @@ func (o *Options) plan() (memoryPlan, error) {
 	p.workers = int(min(int64(p.workers), max(1, free/3/workerBytes)))
 	// Enough batches to keep all workers busy while one lane is late.
 	wanted := 1 + (4*p.workers)/max(1, o.Lanes)
-	p.depth = int(min(int64(wanted), max(1, free/3/(int64(o.Lanes)*batchBytes))))
+	p.depth = int(min(int64(wanted), max(1, free/3/(int64(o.Lanes)*o.batchCost()))))
 	p.batches = o.Lanes*p.depth + 2*p.workers
 	p.buffers = free / 4
 	return p, nil

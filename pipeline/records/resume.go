@@ -29,6 +29,7 @@ type jobState struct {
 	Lanes   []position      `json:"lanes"`
 	Folders []shard.Folder  `json:"folders"`
 	Totals  json.RawMessage `json:"totals"`
+	Stubs   int64           `json:"stubs,omitempty"` // bytes of the log of Binary rows
 	AllRead bool            `json:"all_read"`
 }
 
@@ -111,6 +112,11 @@ func (m *Mover) own(ctx context.Context, h history, open []output.File) error {
 func (m *Mover) resume(state *jobState, files []output.File) error {
 	if err := durable.MkdirAll(filepath.Join(m.options.State, "open")); err != nil {
 		return durable.Failure("make directory", m.options.State, err)
+	}
+	if m.road != nil {
+		if err := m.road.open(state); err != nil {
+			return err
+		}
 	}
 	m.merger = &merger{m: m, sharder: shard.New(m.options.Caps)}
 	for range m.options.Lanes {

@@ -179,6 +179,9 @@ func (w *worker) one(b *batch, number int64, text []byte) {
 		b.err = multiTenant(w.m.objects[b.object].Key, number)
 		return
 	}
+	if w.handDown(b, number, text, start) {
+		return
+	}
 	identified := r.Reason.Identified()
 	extent := int32(-1)
 	switch r.Reason.Outcome() {
@@ -203,6 +206,9 @@ func (w *worker) one(b *batch, number int64, text []byte) {
 	}
 	if r.Reason == pipeline.OtherTenant {
 		return // not even an id of another tenant may reach this one's ledger
+	}
+	if w.isBinary(r) {
+		w.stub(b, number, nil, nil)
 	}
 	b.rows = ledger.AppendRow(b.rows, &ledger.Entry{
 		Type: r.Type, ID: r.ID, Version: r.Version, LastUpdated: r.LastUpdated,
