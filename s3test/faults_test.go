@@ -207,8 +207,8 @@ func TestDownloadUnderFaults(t *testing.T) {
 	var mu sync.Mutex
 	retries := map[objectstore.Cause]int{}
 	store, err := objectstore.Open(t.Context(), objectstore.Location{Bucket: bucketName}, objectstore.Options{
-		PathStyle: true, MaxBackoff: 20 * time.Millisecond, IdleTimeout: 500 * time.Millisecond,
-		CredentialPatience: 2 * time.Second, PartSize: 1 << 20,
+		PathStyle: true, MaxBackoff: 20 * time.Millisecond, IdleTimeout: time.Second,
+		CredentialPatience: 8 * time.Second, PartSize: 1 << 20,
 	}, func(cause objectstore.Cause, _ time.Duration) {
 		mu.Lock()
 		defer mu.Unlock()

@@ -33,7 +33,7 @@ type buckets struct {
 
 func (b buckets) store(ctx context.Context, prefix string) (*objectstore.Store, error) {
 	return objectstore.Open(ctx, objectstore.Location{Bucket: bucketName, Prefix: prefix}, objectstore.Options{
-		PathStyle: true, MaxBackoff: 20 * time.Millisecond, IdleTimeout: 2 * time.Second, CredentialPatience: 2 * time.Second,
+		PathStyle: true, MaxBackoff: 20 * time.Millisecond, IdleTimeout: 2 * time.Second, CredentialPatience: 8 * time.Second,
 	}, nil)
 }
 

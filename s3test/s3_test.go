@@ -46,7 +46,7 @@ func newRig(t *testing.T) *rig {
 	store, err := objectstore.Open(t.Context(), objectstore.Location{Bucket: bucketName, Prefix: prefix},
 		objectstore.Options{
 			PathStyle: true, MaxBackoff: 20 * time.Millisecond, IdleTimeout: 20 * time.Second,
-			CredentialPatience: 2 * time.Second,
+			CredentialPatience: 8 * time.Second,
 		}, nil)
 	check(t, err)
 	t.Cleanup(store.Close)
