@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -23,6 +24,8 @@ import (
 const (
 	claimName     = "_fhirhose/claim.json"
 	claimLimit    = 1 << 20
+	claimAttempts = 10
+	claimPause    = 50 * time.Millisecond
 	defaultPart   = 8 << 20
 	defaultFlight = 16
 )
@@ -81,13 +84,26 @@ func (s *Sink) Close() { s.transfers.Wait() }
 // Claim implements [pipeline.Sink].
 func (s *Sink) Claim(ctx context.Context, claim []byte) error {
 	sum := sha256.Sum256(claim)
-	err := s.put(ctx, claimName, bytes.NewReader(claim), int64(len(claim)), sum)
-	if err == nil || !errors.Is(err, objectstore.ErrPrecondition) {
-		return err
-	}
-	existing, err := s.store.Get(ctx, s.key(claimName), claimLimit)
-	if err != nil {
-		return err
+	var existing []byte
+	for attempt := 1; ; attempt++ {
+		err := s.put(ctx, claimName, bytes.NewReader(claim), int64(len(claim)), sum)
+		if err == nil || !errors.Is(err, objectstore.ErrPrecondition) {
+			return err
+		}
+		existing, err = s.store.Get(ctx, s.key(claimName), claimLimit)
+		if err == nil {
+			break
+		}
+		// Taken, but not there: removed in between, or by a look-alike that makes
+		// an object in two steps not shown yet.
+		if !errors.Is(err, objectstore.ErrNotFound) || attempt == claimAttempts {
+			return err
+		}
+		select {
+		case <-time.After(claimPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	if !bytes.Equal(existing, claim) {
 		return &pipeline.Error{

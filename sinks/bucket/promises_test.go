@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -282,4 +283,23 @@ func writeAll(t *testing.T, r *rig) {
 		check(t, writeFile(t, sink, fmt.Sprintf("v1-%d/a.ndjson", i), lines(i*partSize/2)))
 	}
 	check(t, sink.Settle(t.Context()))
+}
+
+// TestClaimThatVanishes: a name that is taken and not there is asked for again.
+func TestClaimThatVanishes(t *testing.T) {
+	r := newRig(t)
+	sink, kill := r.open()
+	defer kill()
+	const key = prefix + "/_fhirhose/claim.json"
+	r.memory.Put(key, []byte("of another run"))
+	r.faults.Decide(func(call *http.Request) objecttest.Fault {
+		if call.Method == http.MethodGet {
+			r.memory.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/b/"+key, nil))
+		}
+		return objecttest.NoFault
+	})
+	check(t, sink.Claim(t.Context(), []byte("ours")))
+	if got := string(r.memory.Objects()[key]); got != "ours" {
+		t.Errorf("the claim is %q", got)
+	}
 }
