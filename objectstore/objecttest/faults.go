@@ -24,6 +24,7 @@ const (
 	Stall       Fault = "stall"        // nothing comes, until the client gives up; not executed
 	Lost        Fault = "lost"         // executed, and the connection breaks before the answer
 	Truncated   Fault = "truncated"    // executed, and the connection breaks within the answer
+	Starved     Fault = "starved"      // executed, and nothing more comes within the answer, until the client gives up
 	WrongETag   Fault = "wrong-etag"   // executed, and the answer has another ETag
 	ErrorIn200  Fault = "error-in-200" // CompleteMultipartUpload: status 200 and an error as body; not executed
 )
@@ -102,7 +103,7 @@ func Once(fault Fault, match func(*http.Request) bool) func(*http.Request) Fault
 }
 
 // Call names the S3 operation of a request: "PUT", "CREATE", "PART",
-// "COMPLETE", "ABORT", "UPLOADS", "LIST", or the method.
+// "COMPLETE", "ABORT", "UPLOADS", "LIST", "VERSIONS", or the method.
 func Call(r *http.Request) string {
 	q := r.URL.Query()
 	switch {
@@ -118,6 +119,8 @@ func Call(r *http.Request) string {
 		return "UPLOADS"
 	case r.Method == http.MethodGet && q.Get("list-type") == "2":
 		return "LIST"
+	case r.Method == http.MethodGet && q.Has("versions"):
+		return "VERSIONS"
 	}
 	return r.Method
 }
@@ -148,13 +151,13 @@ func (f *Faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case Lost:
 		f.next.ServeHTTP(httptest.NewRecorder(), r)
 		breakOff()
-	case Truncated, WrongETag:
+	case Truncated, Starved, WrongETag:
 		answer := httptest.NewRecorder()
 		f.next.ServeHTTP(answer, r)
 		if fault == WrongETag && answer.Header().Get("ETag") != "" {
 			answer.Header().Set("ETag", `"00000000000000000000000000000000"`)
 		}
-		replay(w, r, answer, fault == Truncated)
+		replay(w, r, answer, fault == Truncated || fault == Starved, fault == Starved)
 	}
 }
 
@@ -192,8 +195,9 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code string) {
 // error or a log of ours (I10).
 const ServerText = "secret-words-of-the-server"
 
-// replay gives the answer to the client, or its first half.
-func replay(w http.ResponseWriter, r *http.Request, answer *httptest.ResponseRecorder, half bool) {
+// replay gives the answer to the client, or its first half, after which the
+// connection breaks or stalls.
+func replay(w http.ResponseWriter, r *http.Request, answer *httptest.ResponseRecorder, half, stall bool) {
 	body := answer.Body.Bytes()
 	for name, values := range answer.Header() {
 		w.Header()[name] = values
@@ -213,5 +217,8 @@ func replay(w http.ResponseWriter, r *http.Request, answer *httptest.ResponseRec
 	}
 	_, _ = w.Write(body[:len(body)/2])
 	_ = http.NewResponseController(w).Flush()
+	if stall {
+		<-r.Context().Done()
+	}
 	breakOff()
 }

@@ -11,9 +11,7 @@ import (
 	"fmt"
 	"hash/crc64"
 	"io"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +25,10 @@ type Memory struct {
 	uploads map[string]*upload // by id
 	nextID  int
 	answers map[string]string // by what of the bucket is asked, see Configure
+
+	versioned bool
+	history   map[string][]object // all versions of each key, the newest first; empty unless versioned
+	sorted    []string            // keys in order; nil after a change
 }
 
 type object struct {
@@ -35,6 +37,8 @@ type object struct {
 	sha256    string // base64, or ""
 	crc64nvme string
 	modified  time.Time
+	version   string // "" unless versioned
+	marker    bool   // of a deletion
 }
 
 type upload struct {
@@ -46,7 +50,7 @@ type upload struct {
 
 // NewMemory returns an empty bucket.
 func NewMemory() *Memory {
-	return &Memory{objects: map[string]object{}, uploads: map[string]*upload{}}
+	return &Memory{objects: map[string]object{}, uploads: map[string]*upload{}, history: map[string][]object{}}
 }
 
 // Objects returns the content of every object by key.
@@ -86,7 +90,7 @@ func (m *Memory) Uploads() map[string]string {
 func (m *Memory) Put(key string, content []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.objects[key] = object{content: bytes.Clone(content), etag: etag(content), modified: time.Now()}
+	m.store(key, object{content: bytes.Clone(content), etag: etag(content), modified: time.Now()})
 }
 
 // Begin makes an unfinished upload appear that another began at some time.
@@ -117,14 +121,22 @@ func (m *Memory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the client went away
 	}
 	_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if o := m.execute(w, r, key, body); o != nil {
+		http.ServeContent(w, r, "", o.modified, bytes.NewReader(o.content)) // a slow reader stops nobody else
+	}
+}
+
+// execute does what is asked, and answers it, but for the content of an object,
+// which it returns.
+func (m *Memory) execute(w http.ResponseWriter, r *http.Request, key string, body []byte) *object {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if reason := damaged(r, body); reason != "" {
 		fail(w, r, http.StatusBadRequest, reason)
-		return
+		return nil
 	}
 	if key == "" && m.configuration(w, r) {
-		return
+		return nil
 	}
 	switch Call(r) {
 	case "CREATE":
@@ -146,16 +158,19 @@ func (m *Memory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.list(w, r)
 	case "LIST":
 		m.listObjects(w, r)
+	case "VERSIONS":
+		m.listVersions(w, r)
 	case http.MethodPut:
 		m.put(w, r, key, body)
 	case http.MethodGet, http.MethodHead:
-		m.get(w, r, key)
+		return m.get(w, r, key)
 	case http.MethodDelete:
-		delete(m.objects, key)
+		m.delete(key)
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		fail(w, r, http.StatusMethodNotAllowed, "MethodNotAllowed")
 	}
+	return nil
 }
 
 func (m *Memory) put(w http.ResponseWriter, r *http.Request, key string, body []byte) {
@@ -163,7 +178,7 @@ func (m *Memory) put(w http.ResponseWriter, r *http.Request, key string, body []
 		return
 	}
 	o := object{content: body, etag: etag(body), sha256: r.Header.Get("X-Amz-Checksum-Sha256"), modified: time.Now()}
-	m.objects[key] = o
+	m.store(key, o)
 	w.Header().Set("ETag", o.etag)
 }
 
@@ -230,67 +245,29 @@ func (m *Memory) complete(w http.ResponseWriter, r *http.Request, key string, bo
 	if u.checksums {
 		o.crc64nvme = crc64nvme(whole)
 	}
-	m.objects[key] = o
+	m.store(key, o)
 	reply(w, struct {
 		XMLName xml.Name `xml:"CompleteMultipartUploadResult"`
 		ETag    string
 	}{ETag: o.etag})
 }
 
-func (m *Memory) list(w http.ResponseWriter, r *http.Request) {
-	type listed struct {
-		Key       string
-		UploadID  string `xml:"UploadId"`
-		Initiated string
-	}
-	var found []listed
-	for _, id := range slices.Sorted(maps.Keys(m.uploads)) {
-		u := m.uploads[id]
-		if !strings.HasPrefix(u.key, r.URL.Query().Get("prefix")) {
-			continue
-		}
-		found = append(found, listed{u.key, id, u.initiated.UTC().Format("2006-01-02T15:04:05.000Z")})
-	}
-	reply(w, struct {
-		XMLName xml.Name `xml:"ListMultipartUploadsResult"`
-		Upload  []listed
-	}{Upload: found})
-}
-
-// listed objects come in pages, so that clients have to ask for the next.
-const page = 100
-
-func (m *Memory) listObjects(w http.ResponseWriter, r *http.Request) {
-	type content struct {
-		Key  string
-		Size int
-	}
-	result := struct {
-		XMLName               xml.Name `xml:"ListBucketResult"`
-		Contents              []content
-		IsTruncated           bool
-		NextContinuationToken string
-	}{}
-	for _, key := range slices.Sorted(maps.Keys(m.objects)) {
-		if !strings.HasPrefix(key, r.URL.Query().Get("prefix")) || key <= r.URL.Query().Get("continuation-token") {
-			continue
-		}
-		if result.IsTruncated = len(result.Contents) == page; result.IsTruncated {
-			break
-		}
-		result.Contents = append(result.Contents, content{key, len(m.objects[key].content)})
-		result.NextContinuationToken = key
-	}
-	reply(w, result)
-}
-
-func (m *Memory) get(w http.ResponseWriter, r *http.Request, key string) {
-	o, ok := m.objects[key]
-	if !ok {
-		fail(w, r, http.StatusNotFound, "NoSuchKey")
-		return
+// get returns the object that is asked for, if it can be sent.
+func (m *Memory) get(w http.ResponseWriter, r *http.Request, key string) *object {
+	o, code := m.version(key, r.URL.Query().Get("versionId"))
+	switch code {
+	case "":
+	case "MethodNotAllowed":
+		fail(w, r, http.StatusMethodNotAllowed, code)
+		return nil
+	default:
+		fail(w, r, http.StatusNotFound, code)
+		return nil
 	}
 	w.Header().Set("ETag", o.etag)
+	if o.version != "" {
+		w.Header().Set("X-Amz-Version-Id", o.version)
+	}
 	if r.Header.Get("X-Amz-Checksum-Mode") == "ENABLED" && r.Header.Get("Range") == "" {
 		if o.sha256 != "" {
 			w.Header().Set("X-Amz-Checksum-Sha256", o.sha256)
@@ -302,9 +279,9 @@ func (m *Memory) get(w http.ResponseWriter, r *http.Request, key string) {
 	}
 	if want := r.Header.Get("If-Match"); want != "" && want != o.etag {
 		fail(w, r, http.StatusPreconditionFailed, "PreconditionFailed")
-		return
+		return nil
 	}
-	http.ServeContent(w, r, "", o.modified, bytes.NewReader(o.content))
+	return &o
 }
 
 // damaged compares a body with the checksums that came with it.

@@ -133,6 +133,9 @@ func (g *staging) copyRange(ctx context.Context, i int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if err := faultpoint.At("range"); err != nil {
+		return err
+	}
 	offset, n := g.progress.span(i)
 	r, err := g.source.place.read(ctx, g.content, offset, n)
 	if err != nil {

@@ -14,11 +14,17 @@ import (
 
 // Listing is a finished listing. It is safe for concurrent use.
 type Listing struct {
-	file           *os.File
+	file           file
 	root           span
 	blocksEnd      int64 // where the trailer begins
 	objects, bytes int64
 	remark         int64
+}
+
+// file is an [os.File] that is only read.
+type file interface {
+	io.ReaderAt
+	io.Closer
 }
 
 // span is where a block lies.
@@ -31,7 +37,11 @@ func Open(path string, of Fingerprint) (*Listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Listing{file: file}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	l := &Listing{file: file, blocksEnd: info.Size() - trailerBytes}
 	if err := l.begin(of); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -39,11 +49,7 @@ func Open(path string, of Fingerprint) (*Listing, error) {
 }
 
 func (l *Listing) begin(of Fingerprint) error {
-	info, err := l.file.Stat()
-	if err != nil {
-		return err
-	}
-	if l.blocksEnd = info.Size() - trailerBytes; l.blocksEnd < headerBytes {
+	if l.blocksEnd < headerBytes {
 		return fmt.Errorf("%w: it is too short", ErrDamaged)
 	}
 	var header [headerBytes]byte
