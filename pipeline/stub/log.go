@@ -209,7 +209,7 @@ type follower struct {
 }
 
 func (f *follower) Read(p []byte) (int, error) {
-	end, err := f.wait()
+	end, err := f.log.wait(f.ctx, f.at)
 	if err != nil {
 		return 0, err
 	}
@@ -224,23 +224,22 @@ func (f *follower) Read(p []byte) (int, error) {
 	return 0, cmp.Or(durable.Failure("read stubs", f.file.Name(), err), f.log.gap(f.begin))
 }
 
-// wait returns the end of what can be read from the file at hand, once there is
-// any.
-func (f *follower) wait() (end int64, err error) {
+// wait returns the end of what is committed, once that is beyond offset at.
+func (l *Log) wait(ctx context.Context, at int64) (end int64, err error) {
 	for {
-		f.log.mu.Lock()
-		committed, complete, news := f.log.committed, f.log.complete, f.log.news
-		f.log.mu.Unlock()
+		l.mu.Lock()
+		committed, complete, news := l.committed, l.complete, l.news
+		l.mu.Unlock()
 		switch {
-		case f.at < committed:
+		case at < committed:
 			return committed, nil
 		case complete:
 			return 0, io.EOF
 		}
 		select {
 		case <-news:
-		case <-f.ctx.Done():
-			return 0, f.ctx.Err()
+		case <-ctx.Done():
+			return 0, ctx.Err()
 		}
 	}
 }
