@@ -2,9 +2,7 @@ package stub_test
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"io"
 	"testing"
 
@@ -26,10 +24,7 @@ func FuzzReader(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		accepted(t, data)
-		frame := binary.LittleEndian.AppendUint32(nil, uint32(len(data)))
-		sum := crc32.Checksum(append(bytes.Clone(frame), data...), crc32.MakeTable(crc32.Castagnoli))
-		frame = binary.LittleEndian.AppendUint32(frame, sum)
-		accepted(t, append(frame, data...))
+		accepted(t, sealed(data))
 	})
 }
 
