@@ -22,6 +22,7 @@ type Slot struct {
 	Version uint32
 	group   *group
 	open    *File
+	label   string // of a quarantine, in its files' names
 }
 
 // File is one output file while lines are assigned to it.
@@ -36,7 +37,7 @@ type File struct {
 // Name returns the file's path below the job's folder (design section 6).
 func (f *File) Name() string {
 	if f.Slot.Type == "" {
-		return fmt.Sprintf("_fhirhose/quarantine-%05d.ndjson", f.Number)
+		return fmt.Sprintf("_fhirhose/quarantine-%s%05d.ndjson", f.Slot.label, f.Number)
 	}
 	return fmt.Sprintf("%s-%d/%s-v%d-%05d.ndjson",
 		f.Slot.group.name(), f.Folder, f.Slot.Type, f.Slot.Version, f.Number)
