@@ -103,6 +103,12 @@ const (
 	OverFileCap
 	BadTenant
 
+	// Of a Binary row, by what the binary bucket holds.
+
+	ContentMissing
+	ContentAmbiguous
+	ContentChanged
+
 	reasonCount
 )
 
@@ -118,7 +124,8 @@ var reasonNames = [reasonCount]string{
 	NoMeta: "no-meta", BadMeta: "bad-meta", BadTag: "bad-meta-tag",
 	BadNumber: "bad-number", BadAttribute: "bad-attribute",
 	NoTenant: "no-tenant", TenantMismatch: "tenant-mismatch", OverFileCap: "over-file-cap",
-	BadTenant: "bad-tenant",
+	BadTenant:      "bad-tenant",
+	ContentMissing: "content-missing", ContentAmbiguous: "content-ambiguous", ContentChanged: "content-changed",
 }
 
 func (r Reason) String() string { return reasonNames[r] }

@@ -37,4 +37,8 @@ var meanings = map[string]string{
 	pipeline.TenantMismatch.String(): "_tenantId, _id and id disagree",
 	pipeline.OverFileCap.String():    "larger than layout.max_file_size",
 	pipeline.BadTenant.String():      "_tenantId is not the id of a tenant",
+
+	pipeline.ContentMissing.String():   "the binary bucket holds no object of this Binary",
+	pipeline.ContentAmbiguous.String(): "the binary bucket holds more than one object of this Binary",
+	pipeline.ContentChanged.String():   "the object of this Binary changed while it was read",
 }
