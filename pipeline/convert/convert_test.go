@@ -160,7 +160,7 @@ func TestReasons(t *testing.T) {
 		}
 	}
 	for _, reason := range pipeline.Reasons() {
-		if !seen[reason] {
+		if !seen[reason] && reason <= pipeline.BadTenant { // those behind are of the binary bucket
 			t.Errorf("no test for %v", reason)
 		}
 	}
