@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fhirhose/fhirhose/checkpoint"
+	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/convert"
 	"github.com/fhirhose/fhirhose/pipeline/records"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
@@ -114,7 +115,7 @@ func runPipeline(ctx context.Context, o records.Options, export, out string) err
 		return err
 	}
 	o.Claim = store.Claim()
-	m, err := records.New(o, source, sink, store, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	m, err := records.New(o, source, func(string) (pipeline.Sink, error) { return sink, nil }, store, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}

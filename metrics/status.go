@@ -34,11 +34,14 @@ type Status struct {
 	InflatedBytes  int64 `json:"inflated_bytes"`
 	ReinflateBytes int64 `json:"reinflated_bytes"` // inflated again to find the resume position, this process
 
-	Types       map[string]*TypeTotals `json:"types"` // by resource type; "unreadable" where it could not be read
-	Files       int64                  `json:"files"` // ever opened
-	FilesSealed int64                  `json:"files_sealed"`
-	OpenFiles   int64                  `json:"open_files"`
-	Folders     map[string]int         `json:"folders"` // by version: "v1", "Binary-v1"
+	Types map[string]*TypeTotals `json:"types"` // by resource type; "unreadable" where it could not be read
+	// Tenants has each tenant of a job that moves all of them; "" are the records
+	// without a certain tenant. They sum up to Types.
+	Tenants     map[string]*TenantTotals `json:"tenants,omitempty"`
+	Files       int64                    `json:"files"` // ever opened
+	FilesSealed int64                    `json:"files_sealed"`
+	OpenFiles   int64                    `json:"open_files"`
+	Folders     map[string]int           `json:"folders"` // by version: "v1", "Binary-v1"
 
 	LockedAges        map[string]int64 `json:"locked_ages"`        // LOCKED rows by age at export time: "<1m", "<1h", "<1d", ">=1d", "unknown"
 	UnknownAttributes map[string]int64 `json:"unknown_attributes"` // unknown top-level attributes by name; at most 100 names, then "(more)"
@@ -82,6 +85,19 @@ type TypeTotals struct {
 	Quarantined  map[string]int64 `json:"quarantined,omitempty"`
 }
 
+// TenantTotals balances per tenant, over all types: Read = Written + Filtered +
+// Quarantined (I4).
+type TenantTotals struct {
+	Read         int64         `json:"read"`
+	Written      int64         `json:"written"`
+	Filtered     int64         `json:"filtered"`
+	Quarantined  int64         `json:"quarantined"`
+	BytesRead    int64         `json:"bytes_read"`
+	BytesWritten int64         `json:"bytes_written"`
+	Folders      int           `json:"folders"`
+	Ledger       *LedgerTotals `json:"ledger,omitempty"`
+}
+
 // LedgerTotals is what reading the whole ledger tells (design section 7).
 type LedgerTotals struct {
 	Entries      int64 `json:"entries"`
@@ -93,6 +109,19 @@ type LedgerTotals struct {
 	Duplicates   int64 `json:"duplicates"`
 	VersionHoles int64 `json:"version_holes"`
 	Unidentified int64 `json:"unidentified"` // records without readable identity: every "missing" is uncertain
+}
+
+// Add adds the totals of another ledger.
+func (l *LedgerTotals) Add(other *LedgerTotals) {
+	l.Entries += other.Entries
+	l.Bytes += other.Bytes
+	l.Resources += other.Resources
+	l.Deleted += other.Deleted
+	l.Unsettled += other.Unsettled
+	l.Ambiguous += other.Ambiguous
+	l.Duplicates += other.Duplicates
+	l.VersionHoles += other.VersionHoles
+	l.Unidentified += other.Unidentified
 }
 
 // Stage is one stage of the pipeline.

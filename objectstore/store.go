@@ -161,6 +161,14 @@ func (s *Store) bucketRegion(ctx context.Context, cfg aws.Config) string {
 // Location returns where the store is.
 func (s *Store) Location() Location { return s.location }
 
+// Beside returns a store of another prefix of the same bucket, over the same
+// connections. Close of either closes both.
+func (s *Store) Beside(prefix string) *Store {
+	beside := *s
+	beside.location.Prefix = prefix
+	return &beside
+}
+
 // Checksums tells whether writes carry checksums.
 func (s *Store) Checksums() bool { return s.checksums }
 

@@ -19,15 +19,14 @@ type cut struct {
 
 // cutPart is what one writer, or the ledger, adds to a cut.
 type cutPart struct {
-	files  []fileMark
-	seals  []*seal
-	ledger *ledgerState
-	sync   func() error // of the open ledger segment
+	files   []fileMark
+	seals   []*seal
+	ledgers []ledgerMark // those that changed
 }
 
 // fileMark is a dirty file and the function that makes it durable.
 type fileMark struct {
-	name   string
+	key    string
 	record FileRecord
 	settle func(context.Context) (json.RawMessage, error)
 }
@@ -100,19 +99,12 @@ func (c *committer) run(ctx context.Context) error {
 func (c *committer) commit(ctx context.Context, next *cut) error {
 	var marks []fileMark
 	var seals []*seal
-	var book ledgerState
+	var ledgers []ledgerMark
 	for range cap(next.parts) {
 		select {
 		case part := <-next.parts:
 			marks, seals = append(marks, part.files...), append(seals, part.seals...)
-			if part.ledger != nil {
-				book = *part.ledger
-			}
-			if part.sync != nil {
-				if err := part.sync(); err != nil {
-					return err
-				}
-			}
+			ledgers = append(ledgers, part.ledgers...)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -125,6 +117,9 @@ func (c *committer) commit(ctx context.Context, next *cut) error {
 	if err := settle(ctx, marks); err != nil {
 		return err
 	}
+	if err := syncRows(ctx, ledgers); err != nil {
+		return err
+	}
 	for _, s := range seals {
 		select {
 		case <-s.done:
@@ -132,10 +127,10 @@ func (c *committer) commit(ctx context.Context, next *cut) error {
 			return ctx.Err()
 		}
 	}
-	if err := c.o.sink.Settle(ctx); err != nil {
+	if err := c.o.sinks.Settle(ctx); err != nil {
 		return err
 	}
-	changes, err := c.changes(next, marks, seals, book)
+	changes, err := c.changes(next, marks, seals, ledgers)
 	if err != nil {
 		return err
 	}
@@ -166,19 +161,21 @@ func settle(ctx context.Context, marks []fileMark) error {
 	return group.Wait()
 }
 
-func (c *committer) changes(next *cut, marks []fileMark, seals []*seal, book ledgerState) (changes []Change, failed error) {
+func (c *committer) changes(next *cut, marks []fileMark, seals []*seal, ledgers []ledgerMark) (changes []Change, failed error) {
 	put := func(bucket, key string, v any) {
 		value, err := json.Marshal(v)
 		failed = errors.Join(failed, err)
 		changes = append(changes, Change{bucket, key, value})
 	}
 	for _, mark := range marks {
-		put(c.o.filesBucket(), mark.name, mark.record)
+		put(c.o.filesBucket(), mark.key, mark.record)
 	}
 	for _, s := range seals {
-		put(c.o.filesBucket(), s.name, s.record)
+		put(c.o.filesBucket(), s.key, s.record)
 	}
-	put(c.o.options.Name, ledgerKey, book)
+	for _, l := range ledgers {
+		put(c.o.options.Name, ledgerKey(l.tenant), l.state)
+	}
 	put(c.o.options.Name, stateKey, next.State)
 	return changes, failed
 }

@@ -24,7 +24,11 @@ import (
 func TestNothingIsRecordedFirst(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &witness{t: t, durable: map[string]bool{}, settled: map[string]bool{}}
-		o := New(Options{Name: "records", Writers: 1, CutRest: -1, Watch: w}, w, w)
+		sinks := NewSinks(func(string) (pipeline.Sink, error) { return w, nil }, nil, w)
+		if err := sinks.Own(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		o := New(Options{Name: "records", Writers: 1, CutRest: -1, Watch: w}, sinks, w)
 		c := o.committer
 
 		cuts := rapid.IntRange(1, 5).Draw(t, "cuts")
@@ -87,7 +91,7 @@ func (w *witness) cut(n int, parts []int, fails bool) *cut {
 }
 
 func (w *witness) mark(name string, fault error) fileMark {
-	return fileMark{name: name, settle: func(context.Context) (json.RawMessage, error) {
+	return fileMark{key: name, settle: func(context.Context) (json.RawMessage, error) {
 		for range len(name) * 3 {
 			runtime.Gosched()
 		}
@@ -100,15 +104,17 @@ func (w *witness) mark(name string, fault error) fileMark {
 
 // seal finishes beside the committer, whenever it is scheduled.
 func (w *witness) seal(n int) *seal {
-	s := &seal{name: strings.Repeat("s", n+1), done: make(chan struct{})}
+	s := &seal{key: strings.Repeat("s", n+1), done: make(chan struct{})}
 	go func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.durable[s.name] = true
+		w.durable[s.key] = true
 		close(s.done)
 	}()
 	return s
 }
+
+func (w *witness) Claim(context.Context, []byte) error { return nil }
 
 func (w *witness) Settle(context.Context) error {
 	w.mu.Lock()

@@ -14,7 +14,8 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline/shard"
 )
 
-// FileRecord is what a cut stores of one file, under its name.
+// FileRecord is what a cut stores of one file, under its name and, before that,
+// its tenant.
 type FileRecord struct {
 	shard.OpenFile
 	Sealed bool            `json:"sealed,omitempty"`
@@ -24,7 +25,7 @@ type FileRecord struct {
 
 // File is a file that the checkpoint knows.
 type File struct {
-	Name string
+	Name string // below its tenant's folder
 	FileRecord
 }
 
@@ -38,18 +39,27 @@ func (f *File) IsQuarantine() bool { return f.Type == "" && !f.IsLedger() }
 // What else a producer keeps there is its own affair.
 const (
 	stateKey  = "state"
-	ledgerKey = "ledger"
+	ledgersAt = "ledger" // of the tenant "", and the beginning of those of others
 )
+
+func ledgerKey(tenant string) string { return strings.TrimSuffix(ledgersAt+"/"+tenant, "/") }
+
+// fileKey is a file's key. No file of "" has one that begins like those of a
+// tenant: see keyOf.
+func fileKey(tenant, name string) string { return strings.TrimPrefix(tenant+"/"+name, "/") }
+
+func keyOf(f *shard.File) string { return fileKey(f.Slot.Tenant, f.Name()) }
 
 func (o *Output) filesBucket() string { return o.options.Name + "-files" }
 
 // Files lists every file of the last cut by name.
 func (o *Output) Files() (files []File, err error) {
-	err = o.store.Each(o.filesBucket(), func(name string, value []byte) error {
-		f := File{Name: name}
+	err = o.store.Each(o.filesBucket(), func(key string, value []byte) error {
+		var f File
 		if err := json.Unmarshal(value, &f.FileRecord); err != nil {
 			return damaged(err)
 		}
+		f.Name = strings.TrimPrefix(key, fileKey(f.Tenant, ""))
 		files = append(files, f)
 		return nil
 	})
@@ -70,7 +80,7 @@ func (o *Output) Open() (open []File, err error) {
 	return open, err
 }
 
-// Sealed lists the finished output by name.
+// Sealed lists the finished output of all tenants by name.
 func (o *Output) Sealed() ([]File, error) {
 	files, err := o.Files()
 	for _, f := range files {
@@ -105,17 +115,21 @@ func (o *Output) Restore(files []File, placed []*shard.File) error {
 			return err
 		}
 	}
-	var at ledgerState
+	states := make(map[string]ledgerState)
 	err := o.store.Each(o.options.Name, func(key string, value []byte) error {
-		if key != ledgerKey {
+		tenant, ok := strings.CutPrefix(key, ledgersAt)
+		if !ok {
 			return nil
 		}
-		return json.Unmarshal(value, &at)
+		var at ledgerState
+		err := json.Unmarshal(value, &at)
+		states[strings.TrimPrefix(tenant, "/")] = at
+		return err
 	})
 	if err != nil {
 		return damaged(err)
 	}
-	return o.book.resume(at)
+	return o.book.resume(states)
 }
 
 func (o *Output) restoreFile(file *shard.File, f File) error {
@@ -126,7 +140,7 @@ func (o *Output) restoreFile(file *shard.File, f File) error {
 	w := o.writers[o.WriterOf(file.Slot)]
 	w.files[file] = &open{
 		file: file, sum: sum, size: f.Size, lines: f.Lines,
-		sink: o.sink.Resume(f.Name, f.Size, f.Sink),
+		sink: o.sinks.Of(f.Tenant).Resume(f.Name, f.Size, f.Sink),
 	}
 	return nil
 }

@@ -2,19 +2,21 @@ package output
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/ledger"
-	"github.com/fhirhose/fhirhose/pipeline/shard"
 )
 
-// ledgerState is how far the ledger had come at a cut: Segment is the open
+// ledgerState is how far a tenant's ledger had come at a cut: Segment is the open
 // segment's number; its first Rows rows are the first Bytes bytes of its file.
 type ledgerState struct {
 	Segment int   `json:"segment"`
@@ -23,29 +25,48 @@ type ledgerState struct {
 }
 
 // book is the ledger stage: it fills in where each record was written, gathers
-// the rows of the open segment in a local file, and seals full segments.
+// the rows of each tenant's open segment in a local file, and seals full
+// segments.
 type book struct {
-	o     *Output
-	jobs  chan job
-	at    ledgerState // by what is in buf or the file
-	buf   []byte      // rows that are not in the file yet
-	seals []*seal     // begun since the last cut
-	old   []int       // segments sealed since the last cut: their rows can go
-	gone  []int       // segments whose seal is committed by the cut before
+	o      *Output
+	jobs   chan job
+	open   map[string]*openSegment // by tenant
+	last   *openSegment            // of the row before
+	held   int                     // bytes of rows that are in no file yet, all tenants together
+	budget int
+	dirty  []*openSegment // changed since the last cut
+	seals  []*seal        // begun since the last cut
+	old    []string       // files of segments sealed since the last cut: they can go
+	gone   []string       // files of segments whose seal is committed by the cut before
 }
 
-// bookBytes is how many bytes of rows are gathered before they are written.
+// openSegment is the open segment of one tenant.
+type openSegment struct {
+	tenant string
+	at     ledgerState // by what is in buf or the file
+	buf    []byte      // rows that are not in the file yet
+	dirty  bool
+}
+
+// bookBytes is how many bytes of rows are gathered at least before they are
+// written. Where many tenants share them, more make larger pieces.
 const bookBytes = 512 << 10
 
-func (k *book) path(segment int) string {
-	return filepath.Join(k.o.options.State, "open", fmt.Sprintf("%s-%05d.rows", k.o.options.Name, segment))
+func newBook(o *Output) *book {
+	return &book{
+		o: o, jobs: make(chan job, 2), open: make(map[string]*openSegment), last: new(openSegment),
+		budget: max(bookBytes, int(o.options.Buffers/16)),
+	}
 }
 
-// LedgerFolder is where sealed segments lie in the sink.
-const LedgerFolder = "_fhirhose/ledger/"
-
-func (o *Output) segmentName(segment int) string {
-	return fmt.Sprintf("%s%s%05d.ledger", LedgerFolder, o.options.Ledger, segment)
+// path names the rows of a segment. A tenant is written in hexadecimal: the file
+// system may not tell a from A.
+func (k *book) path(tenant string, segment int) string {
+	name := k.o.options.Name
+	if tenant != "" {
+		name += fmt.Sprintf("-%x", tenant)
+	}
+	return filepath.Join(k.o.options.State, "open", fmt.Sprintf("%s-%05d.rows", name, segment))
 }
 
 func (k *book) run(ctx context.Context) error {
@@ -76,7 +97,7 @@ func (k *book) do(ctx context.Context, j job) error {
 	return err
 }
 
-// enter fills in the places of a batch's rows and appends them to the segment.
+// enter fills in the places of a batch's rows and appends them to the segments.
 func (k *book) enter(ctx context.Context, b Batch) error {
 	rows := ledger.NewRows(b.Rows())
 	for i := 0; rows.Next(); i++ {
@@ -84,10 +105,12 @@ func (k *book) enter(ctx context.Context, b Batch) error {
 		if at, written := b.Place(i); written {
 			row.SetPlace(at.Folder, at.File, at.Line)
 		}
-		k.buf = append(k.buf, row...)
-		k.at.Rows++
-		if k.at.Rows == k.o.options.SegmentEntries {
-			if err := k.seal(ctx); err != nil {
+		s := k.segment(b.Tenant(i))
+		s.buf = append(s.buf, row...)
+		k.held += len(row)
+		s.at.Rows++
+		if s.at.Rows == k.o.options.SegmentEntries {
+			if err := k.seal(ctx, s); err != nil {
 				return err
 			}
 		}
@@ -95,140 +118,131 @@ func (k *book) enter(ctx context.Context, b Batch) error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	if len(k.buf) >= bookBytes {
-		return k.flush()
+	if k.held >= k.budget {
+		return k.flushAll()
 	}
 	return nil
 }
 
-func (k *book) flush() error {
-	if len(k.buf) == 0 {
-		return nil
+// segment returns the open segment of a tenant, which is about to change.
+func (k *book) segment(tenant string) *openSegment {
+	s := k.last
+	if s.tenant != tenant || !s.dirty {
+		s = k.open[tenant]
+		if s == nil {
+			s = &openSegment{tenant: tenant}
+			k.open[tenant] = s
+		}
+		if !s.dirty {
+			s.dirty = true
+			k.dirty = append(k.dirty, s)
+		}
+		k.last = s
 	}
-	if err := durable.WriteAt(k.path(k.at.Segment), k.at.Bytes, k.buf); err != nil {
-		return durable.Failure("write open ledger segment", k.path(k.at.Segment), err)
-	}
-	k.at.Bytes += int64(len(k.buf))
-	k.buf = k.buf[:0]
-	return nil
+	return s
 }
 
-// seal turns the open segment into an output file, beside the flow of data, and
-// opens the next one. One segment is sealed at a time (I7).
-func (k *book) seal(ctx context.Context) error {
-	if err := k.flush(); err != nil {
-		return err
-	}
-	s := &seal{name: k.o.segmentName(k.at.Segment), done: make(chan struct{})}
-	s.record = FileRecord{OpenFile: shard.OpenFile{Lines: uint32(k.at.Rows)}, Sealed: true}
-	if err := k.o.options.Heavy.Take(ctx); err != nil {
-		return err
-	}
-	rows, at := k.path(k.at.Segment), k.at
-	k.seals = append(k.seals, s)
-	k.old = append(k.old, k.at.Segment)
-	k.at = ledgerState{Segment: at.Segment + 1}
-	return Send(ctx, k.o.segments, segment{s, rows, at})
-}
-
-// segment is a full ledger segment on its way to the sink.
-type segment struct {
-	seal *seal
-	rows string // path
-	at   ledgerState
-}
-
-// sealSegment packs the rows of one segment and makes them a file of the sink.
-func (o *Output) sealSegment(ctx context.Context, full segment) error {
-	s, path, at := full.seal, full.rows, full.at
-	rows, err := os.ReadFile(path)
-	if err == nil && int64(len(rows)) < at.Bytes {
-		err = fmt.Errorf("it holds %d bytes, %d were written", len(rows), at.Bytes)
-	}
-	if err != nil {
-		return durable.Failure("read open ledger segment", path, err)
-	}
-	file := o.sink.Create(s.name)
-	sum := sha256.New()
-	out := &sinkWriter{ctx: ctx, file: file}
-	info, err := ledger.Seal(&teeHash{out, sum}, rows[:at.Bytes], at.Rows)
-	if err != nil {
-		return err
-	}
-	if err := out.flush(); err != nil {
-		return err
-	}
-	s.record.Size = info.Bytes
-	s.record.Sum = sum.Sum(nil)
-	if err := file.Seal(ctx, [32]byte(s.record.Sum)); err != nil {
-		return err
-	}
-	close(s.done)
-	return nil
-}
-
-// cut makes the open segment's rows durable. The rows of sealed segments are
-// removed only after the cut that records their seal is committed.
-func (k *book) cut(ctx context.Context, c *cut) error {
-	if c.Last && k.at.Rows > 0 {
-		if err := k.seal(ctx); err != nil {
+// flushAll writes all rows to their files.
+func (k *book) flushAll() error {
+	for _, s := range k.dirty {
+		if err := k.flush(s); err != nil {
 			return err
 		}
+		if len(k.open) > 1 {
+			s.buf = nil // others need its memory as much (I7)
+		}
 	}
-	for _, segment := range k.gone {
-		if err := os.Remove(k.path(segment)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return durable.Failure("remove open ledger segment", k.path(segment), err)
+	return nil
+}
+
+func (k *book) flush(s *openSegment) error {
+	if len(s.buf) == 0 {
+		return nil
+	}
+	path := k.path(s.tenant, s.at.Segment)
+	if err := durable.WriteAt(path, s.at.Bytes, s.buf); err != nil {
+		return durable.Failure("write open ledger segment", path, err)
+	}
+	s.at.Bytes += int64(len(s.buf))
+	k.held -= len(s.buf)
+	s.buf = s.buf[:0]
+	return nil
+}
+
+// ledgerMark is a tenant's ledger as a cut stores it, and its open rows.
+type ledgerMark struct {
+	tenant string
+	state  ledgerState
+	rows   string // path
+}
+
+// cut makes the rows of open segments durable. The rows of sealed segments are
+// removed only after the cut that records their seal is committed.
+func (k *book) cut(ctx context.Context, c *cut) error {
+	if c.Last {
+		for _, tenant := range slices.Sorted(maps.Keys(k.open)) {
+			if k.open[tenant].at.Rows == 0 {
+				continue
+			}
+			if err := k.seal(ctx, k.segment(tenant)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, path := range k.gone {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return durable.Failure("remove open ledger segment", path, err)
 		}
 	}
 	k.gone, k.old = k.old, nil
-	if err := k.flush(); err != nil {
+	if err := k.flushAll(); err != nil {
 		return err
 	}
-	at := k.at
-	part := cutPart{seals: k.seals, ledger: &at}
-	k.seals = nil
-	if at.Bytes > 0 {
-		path := k.path(at.Segment)
-		part.sync = func() error {
-			if err := durable.Sync(path); err != nil {
-				return durable.Failure("sync open ledger segment", path, err)
-			}
-			return nil
-		}
+	part := cutPart{seals: k.seals}
+	for _, s := range k.dirty {
+		s.dirty = false
+		part.ledgers = append(part.ledgers, ledgerMark{s.tenant, s.at, k.path(s.tenant, s.at.Segment)})
 	}
+	k.dirty, k.seals = k.dirty[:0], nil
 	c.parts <- part
 	return nil
 }
 
-// resume goes back to a checkpoint: rows beyond it are overwritten.
-func (k *book) resume(at ledgerState) error {
-	k.at = at
-	if at.Bytes == 0 {
-		return nil
-	}
-	if err := os.Truncate(k.path(at.Segment), at.Bytes); err != nil {
-		return durable.Failure("resume open ledger segment", k.path(at.Segment), err)
-	}
-	return nil
-}
-
-// runSegments seals full ledger segments until the queue closes.
-func (o *Output) runSegments(ctx context.Context) error {
-	for {
-		select {
-		case full, ok := <-o.segments:
-			if !ok {
-				return nil
-			}
-			stop := o.Ledger.Start()
-			err := o.sealSegment(ctx, full)
-			stop()
-			o.options.Heavy.Release()
-			if err != nil {
+// syncRows makes the rows of open segments durable, many at a time, and then
+// their names.
+func syncRows(ctx context.Context, ledgers []ledgerMark) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(settlers)
+	folder := ""
+	for _, l := range ledgers {
+		if l.state.Bytes == 0 {
+			continue
+		}
+		folder = filepath.Dir(l.rows)
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
 				return err
 			}
-		case <-ctx.Done():
-			return ctx.Err()
+			return durable.Failure("sync open ledger segment", l.rows, durable.Sync(l.rows))
+		})
+	}
+	if err := group.Wait(); err != nil || folder == "" {
+		return err
+	}
+	return durable.Failure("sync directory of open ledger segments", folder, durable.SyncDir(folder))
+}
+
+// resume goes back to a checkpoint: rows beyond it are overwritten.
+func (k *book) resume(states map[string]ledgerState) error {
+	for tenant, at := range states {
+		k.open[tenant] = &openSegment{tenant: tenant, at: at}
+		if at.Bytes == 0 {
+			continue
+		}
+		path := k.path(tenant, at.Segment)
+		if err := os.Truncate(path, at.Bytes); err != nil {
+			return durable.Failure("resume open ledger segment", path, err)
 		}
 	}
+	return nil
 }

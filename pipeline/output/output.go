@@ -44,6 +44,8 @@ type Batch interface {
 	Written()
 	// Rows are ledger rows in record order, as ledger.AppendRow makes them.
 	Rows() []byte
+	// Tenant returns whose ledger a row belongs to. It must be admitted.
+	Tenant(row int) string
 	// Place returns where the record of a row was written. It is called once for
 	// each row, in order.
 	Place(row int) (place Place, written bool)
@@ -66,7 +68,7 @@ type Place struct{ Folder, File, Line uint32 }
 // methods.
 type Output struct {
 	options Options
-	sink    pipeline.Sink
+	sinks   *Sinks
 	store   Checkpoint
 
 	// The stages that it works in.
@@ -81,9 +83,9 @@ type Output struct {
 }
 
 // New returns an Output at its beginning. It does no I/O.
-func New(options Options, sink pipeline.Sink, store Checkpoint) *Output {
+func New(options Options, sinks *Sinks, store Checkpoint) *Output {
 	o := &Output{
-		options: options, sink: sink, store: store,
+		options: options, sinks: sinks, store: store,
 		closed:   make([][]*shard.File, options.Writers),
 		seals:    make(chan *seal, settlers),
 		segments: make(chan segment, 1),
@@ -94,7 +96,7 @@ func New(options Options, sink pipeline.Sink, store Checkpoint) *Output {
 			budget: options.Buffers / int64(options.Writers),
 		})
 	}
-	o.book = &book{o: o, jobs: make(chan job, 2)}
+	o.book = newBook(o)
 	o.committer = &committer{o: o, cuts: make(chan *cut, 1), idle: make(chan struct{}, 1)}
 	o.nameStages()
 	return o
@@ -123,7 +125,9 @@ func (o *Output) Start(ctx context.Context, group *errgroup.Group) {
 		group.Go(func() error { return o.runSealer(ctx) })
 	}
 	group.Go(func() error { return o.book.run(ctx) })
-	group.Go(func() error { return o.runSegments(ctx) })
+	for range segmentSealers {
+		group.Go(func() error { return o.runSegments(ctx) })
+	}
 	group.Go(func() error { return o.committer.run(ctx) })
 }
 
@@ -144,7 +148,7 @@ func (o *Output) Writers() int { return len(o.writers) }
 // WriterOf spreads slots over writers, so that a file always has the same one.
 func (o *Output) WriterOf(s *shard.Slot) int {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(s.Type)) // never fails
+	_, _ = h.Write([]byte(s.Tenant + s.Type)) // never fails
 	return int((h.Sum32() + s.Version) % uint32(len(o.writers)))
 }
 

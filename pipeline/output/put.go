@@ -43,10 +43,10 @@ func (t *teeHash) Write(p []byte) (int, error) {
 	return t.sinkWriter.Write(p)
 }
 
-// Put writes one whole file, beside the pipeline or after its end.
-func (o *Output) Put(ctx context.Context, name string, write func(io.Writer) error) error {
+// Put writes one whole file of a tenant, beside the pipeline or after its end.
+func (o *Output) Put(ctx context.Context, tenant, name string, write func(io.Writer) error) error {
 	sum := sha256.New()
-	file := o.sink.Create(name)
+	file := o.sinks.Of(tenant).Create(name)
 	out := &sinkWriter{ctx: ctx, file: file}
 	w := bufio.NewWriter(&teeHash{out, sum})
 	if err := errors.Join(write(w), w.Flush(), out.flush()); err != nil {

@@ -99,7 +99,7 @@ func (w *writer) append(ctx context.Context, piece Piece) error {
 		if !piece.First {
 			return fmt.Errorf("bug: piece for unknown file %s", piece.File.Name())
 		}
-		out = &open{file: piece.File, sink: w.o.sink.Create(piece.File.Name()), sum: sha256.New()}
+		out = &open{file: piece.File, sink: w.o.sinks.Of(piece.File.Slot.Tenant).Create(piece.File.Name()), sum: sha256.New()}
 		w.files[piece.File] = out
 		w.o.options.Watch.FileOpened()
 	}
@@ -165,7 +165,7 @@ func (w *writer) seal(ctx context.Context, file *shard.File) error {
 	w.held -= int64(cap(out.buf))
 	delete(w.files, file)
 	out.buf = nil
-	s := &seal{name: file.Name(), sink: out.sink, done: make(chan struct{})}
+	s := &seal{key: keyOf(file), sink: out.sink, done: make(chan struct{})}
 	s.record = FileRecord{OpenFile: out.snapshot(), Sealed: true}
 	copy(s.sum[:], out.sum.Sum(nil))
 	s.record.Sum = s.sum[:]
@@ -176,7 +176,7 @@ func (w *writer) seal(ctx context.Context, file *shard.File) error {
 // snapshot is the file's state by the writer's own count: the merge is ahead.
 func (out *open) snapshot() shard.OpenFile {
 	return shard.OpenFile{
-		Type: out.file.Slot.Type, Version: out.file.Slot.Version,
+		Tenant: out.file.Slot.Tenant, Type: out.file.Slot.Type, Version: out.file.Slot.Version,
 		Folder: out.file.Folder, Number: out.file.Number,
 		Size: out.size, Lines: out.lines,
 	}
@@ -199,7 +199,7 @@ func (w *writer) cut(ctx context.Context, c *cut) error {
 			return err
 		}
 		part.files = append(part.files, fileMark{
-			name:   out.file.Name(),
+			key:    keyOf(out.file),
 			record: FileRecord{OpenFile: out.snapshot(), Sum: state},
 			settle: out.sink.Mark(),
 		})
@@ -211,7 +211,7 @@ func (w *writer) cut(ctx context.Context, c *cut) error {
 
 // seal is one file on its way to its final name.
 type seal struct {
-	name   string
+	key    string
 	sink   pipeline.File
 	sum    [sha256.Size]byte
 	record FileRecord

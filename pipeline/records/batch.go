@@ -25,11 +25,11 @@ type batch struct {
 	lengths []uint32 // of lines, extent by extent
 	rows    []byte   // ledger rows in record order
 	stubs   []byte   // of Binary rows, in record order
-	places  []int32  // for each row the extent it was written to, or -1
+	places  []place  // for each row
 
-	counts []count
-	notes  notes
-	err    error // ends the job: not a record's defect but the job's
+	tenants []tenantNotes // whose records it holds; one in a job of one tenant
+	counts  []count
+	err     error // ends the job: not a record's defect but the job's
 
 	m       *Mover
 	work    [][]output.Piece // for each writer, filled by the merge
@@ -38,6 +38,10 @@ type batch struct {
 	writers atomic.Int32     // writers that still need the arena
 	heavy   bool             // holds the heavy token until no writer needs the arena
 }
+
+// place says of a ledger row whose it is, an index of batch.tenants, and to which
+// extent its record was written, or -1.
+type place struct{ extent, tenant int32 }
 
 // extent is the converted lines of one slot in one batch.
 type extent struct {
@@ -54,8 +58,9 @@ type spot struct {
 	lines int
 }
 
-// count is how many records of one type met one fate in a batch.
+// count is how many records of one type of one tenant met one fate in a batch.
 type count struct {
+	tenant       string
 	resourceType string
 	reason       pipeline.Reason
 	records      int64
@@ -72,50 +77,74 @@ type notes struct {
 	unidentified  int64
 }
 
-// slot is a (type, version) pair as workers and writers see it.
+// tenantNotes are a tenant's in one batch.
+type tenantNotes struct {
+	*tenant
+	notes
+}
+
+// tenant is one whose records were seen. Only the merge touches admitted: its
+// folder is this run's.
+type tenant struct {
+	name     string // "" in a job of one tenant, and of records that have none for certain
+	admitted bool
+}
+
+// slot is a (tenant, type, version) triple as workers and writers see it.
 type slot struct {
 	*shard.Slot
 	writer int // which writer owns its files
 }
 
 type slotKey struct {
-	resourceType string
+	tenant       string
+	resourceType string // "" for the quarantine
 	version      uint32
 }
 
-// catalog interns slots, so that a pointer stands for a name beyond the worker.
-// Its order of entry depends on timing; nothing stored may.
+// catalog interns slots and tenants, so that a pointer stands for a name beyond
+// the worker. Its order of entry depends on timing; nothing stored may.
 type catalog struct {
-	mu         sync.Mutex
-	slots      map[slotKey]*slot
-	quarantine *slot
-	writerOf   func(*shard.Slot) int
+	mu       sync.Mutex
+	slots    map[slotKey]*slot
+	tenants  map[string]*tenant
+	writerOf func(*shard.Slot) int
 }
 
 // unreadable is the type under which records without readable type are counted.
 const unreadable = "unreadable"
 
 func newCatalog(writerOf func(*shard.Slot) int) *catalog {
-	c := &catalog{slots: make(map[slotKey]*slot), writerOf: writerOf}
-	c.quarantine = c.newSlot(shard.NewQuarantine())
-	return c
+	return &catalog{slots: make(map[slotKey]*slot), tenants: make(map[string]*tenant), writerOf: writerOf}
 }
 
-func (c *catalog) newSlot(s *shard.Slot) *slot { return &slot{s, c.writerOf(s)} }
-
-func (c *catalog) slot(resourceType string, version uint32) *slot {
-	if resourceType == "" {
-		return c.quarantine
-	}
+// slot returns a tenant's slot of a type at a version; that of its quarantine has
+// neither.
+func (c *catalog) slot(tenant, resourceType string, version uint32) *slot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := slotKey{resourceType, version}
+	key := slotKey{tenant, resourceType, version}
 	s := c.slots[key]
 	if s == nil {
-		s = c.newSlot(shard.NewSlot(resourceType, version))
+		made := shard.NewSlot(tenant, resourceType, version)
+		if resourceType == "" {
+			made = shard.NewQuarantine(tenant)
+		}
+		s = &slot{made, c.writerOf(made)}
 		c.slots[key] = s
 	}
 	return s
+}
+
+func (c *catalog) tenant(name string) *tenant {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.tenants[name]
+	if t == nil {
+		t = &tenant{name: name, admitted: name == ""}
+		c.tenants[name] = t
+	}
+	return t
 }
 
 // takeBatch returns an empty batch, or waits for one: there are only so many.
@@ -164,9 +193,12 @@ func (b *batch) Written() {
 // Rows implements [output.Batch].
 func (b *batch) Rows() []byte { return b.rows }
 
+// Tenant implements [output.Batch].
+func (b *batch) Tenant(row int) string { return b.tenants[b.places[row].tenant].name }
+
 // Place implements [output.Batch]: it takes the next line of the row's extent.
 func (b *batch) Place(row int) (at output.Place, written bool) {
-	extent := b.places[row]
+	extent := b.places[row].extent
 	if extent < 0 {
 		return at, false
 	}
@@ -194,6 +226,7 @@ func (b *batch) reset() {
 	for i := range b.work {
 		b.work[i] = b.work[i][:0]
 	}
-	b.notes = notes{}
+	clear(b.tenants)
+	b.tenants = b.tenants[:0]
 	b.err, b.heavy, b.last = nil, false, false
 }

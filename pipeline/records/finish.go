@@ -3,68 +3,109 @@ package records
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/fhirhose/fhirhose/metrics"
-	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/ledger"
 	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
-// Names of the outputs that end a job (design section 6).
-const (
-	manifestName = "_fhirhose/manifest.json"
-	announceName = "migration_output.json"
-)
+// part is the output of one tenant, and what its ledger says.
+type part struct {
+	tenant string
+	files  []output.File // in the order in which folders import
+	ledger *metrics.LedgerTotals
+}
 
-// finish proves that everything adds up, and announces the output. Each step
-// can be repeated: nothing in the files depends on a time or a run (I3).
+// finish proves that everything adds up, and announces the output of each tenant.
+// Each step can be repeated: nothing in the files depends on a time or a run (I3).
 func (m *Mover) finish(ctx context.Context) error {
-	files, err := m.sealedFiles()
+	parts, err := m.parts()
 	if err != nil {
 		return err
 	}
-	totals, err := m.readLedger(ctx, files)
-	if err != nil {
+	if err := m.readLedgers(ctx, parts); err != nil {
 		return err
 	}
-	if err := m.balance(files, totals); err != nil {
+	if err := m.balance(parts); err != nil {
 		return err
 	}
-	if err := m.out.Put(ctx, manifestName, func(w io.Writer) error { return m.writeManifest(w, files) }); err != nil {
+	tenants := parts
+	if m.allTenants() {
+		tenants = parts[1:] // nothing is imported from the job's own folder
+	}
+	if err := m.putEach(ctx, tenants, manifestName, m.writeManifest); err != nil {
 		return err
 	}
-	// Everything that the announcement names must be durable before it (I8).
-	if err := m.sink.Settle(ctx); err != nil {
+	// Everything that an announcement names must be durable before it (I8).
+	if err := m.putEach(ctx, tenants, announceName, m.writeAnnouncement); err != nil {
 		return err
 	}
-	if err := m.out.Put(ctx, announceName, func(w io.Writer) error { return m.writeAnnouncement(w, files) }); err != nil {
-		return err
+	if m.allTenants() {
+		if err := m.putEach(ctx, parts[:1], manifestName, func(w io.Writer, own *part) error {
+			return m.writeOverview(w, own, tenants)
+		}); err != nil {
+			return err
+		}
 	}
-	if err := m.sink.Settle(ctx); err != nil {
-		return err
+	ledgers := make(map[string]*metrics.LedgerTotals, len(parts))
+	for _, p := range parts {
+		ledgers[p.tenant] = p.ledger
 	}
-	m.live.done(totals)
+	m.live.done(ledgers)
 	return m.recordFinish()
 }
 
-// sealedFiles lists the output in the order in which folders import, Binaries
-// first, versions by number; then quarantine and ledger.
-func (m *Mover) sealedFiles() ([]output.File, error) {
+// putters is how many tenants get such a file at the same time.
+const putters = 16
+
+// putEach writes a file of the same name for each tenant, and makes it durable.
+func (m *Mover) putEach(ctx context.Context, parts []part, name string, write func(io.Writer, *part) error) error {
+	group, putting := errgroup.WithContext(ctx)
+	group.SetLimit(putters)
+	for i := range parts {
+		p := &parts[i]
+		group.Go(func() error {
+			return m.out.Put(putting, p.tenant, name, func(w io.Writer) error { return write(w, p) })
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return m.sinks.Settle(ctx)
+}
+
+// parts returns the output of each tenant by name, "" first: Binaries first,
+// versions by number; then quarantine and ledger.
+func (m *Mover) parts() ([]part, error) {
 	files, err := m.out.Sealed()
+	if err != nil {
+		return nil, err
+	}
 	slices.SortFunc(files, func(a, b output.File) int {
 		return cmp.Or(
-			cmp.Compare(rank(&a), rank(&b)),
+			cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(rank(&a), rank(&b)),
 			cmp.Compare(a.Version, b.Version), cmp.Compare(a.Folder, b.Folder),
 			cmp.Compare(a.Type, b.Type), cmp.Compare(a.Number, b.Number), cmp.Compare(a.Name, b.Name))
 	})
-	return files, err
+	var parts []part
+	for _, tenant := range m.sinks.Tenants() {
+		n := 0
+		for n < len(files) && files[n].Tenant == tenant {
+			n++
+		}
+		parts = append(parts, part{tenant: tenant, files: files[:n:n]})
+		files = files[n:]
+	}
+	if len(files) > 0 {
+		return nil, damaged(fmt.Errorf("file %s is of no tenant of the job", files[0].Name))
+	}
+	return parts, nil
 }
 
 func rank(f *output.File) int {
@@ -78,9 +119,47 @@ func rank(f *output.File) int {
 	}
 }
 
-// readLedger asks the whole ledger, as it lies in the sink, what it knows.
-func (m *Mover) readLedger(ctx context.Context, files []output.File) (*metrics.LedgerTotals, error) {
-	result := &metrics.LedgerTotals{Unidentified: m.live.totals.Unidentified}
+// Small ledgers are read several at a time: of many tenants, most have one.
+const (
+	smallLedger   = 64 // segments
+	ledgerReaders = 8
+)
+
+// readLedgers asks each tenant's ledger, as it lies in the sink, what it knows.
+func (m *Mover) readLedgers(ctx context.Context, parts []part) error {
+	group, reading := errgroup.WithContext(ctx)
+	group.SetLimit(ledgerReaders)
+	var large []*part
+	for i := range parts {
+		p := &parts[i]
+		if len(parts) == 1 || p.segments() > smallLedger {
+			large = append(large, p)
+			continue
+		}
+		group.Go(func() error { return m.readLedger(reading, p, heavyBytes/ledgerReaders) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, p := range large {
+		if err := m.readLedger(ctx, p, heavyBytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *part) segments() (n int) {
+	for i := range p.files {
+		if p.files[i].IsLedger() {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *Mover) readLedger(ctx context.Context, p *part, memory int) error {
+	p.ledger = &metrics.LedgerTotals{Unidentified: m.tally(p.tenant).Unidentified}
 	var segments []ledger.File
 	var opened []io.Closer
 	defer func() {
@@ -88,168 +167,34 @@ func (m *Mover) readLedger(ctx context.Context, files []output.File) (*metrics.L
 			_ = c.Close() // it was only read
 		}
 	}()
-	for i := range files {
-		if !files[i].IsLedger() {
+	for i := range p.files {
+		if !p.files[i].IsLedger() {
 			continue
 		}
-		r, err := m.sink.Reader(ctx, files[i].Name)
+		r, err := m.sinks.Of(p.tenant).Reader(ctx, p.files[i].Name)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		opened = append(opened, r)
 		segments = append(segments, r)
-		result.Bytes += r.Size()
+		p.ledger.Bytes += r.Size()
 	}
 	book, err := ledger.Open(ctx, segments)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	totals, err := book.Summarize(ctx, heavyBytes)
+	totals, err := book.Summarize(ctx, memory)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	result.Entries = totals.Entries
-	result.Resources = totals.Resources()
-	result.Deleted = totals.Deleted
-	result.Unsettled = totals.Unsettled
-	result.Ambiguous = totals.AmbiguousIDs
-	result.Duplicates = totals.Duplicates
-	result.VersionHoles = totals.Holes
-	return result, nil
-}
-
-// balance compares three independent counts: what workers said became of the
-// records, the lines that writers put into files, and the ledger's entries (I4).
-func (m *Mover) balance(files []output.File, l *metrics.LedgerTotals) error {
-	lines := make(map[string]int64)
-	var quarantineLines int64
-	for i := range files {
-		switch f := &files[i]; {
-		case f.IsQuarantine():
-			quarantineLines += int64(f.Lines)
-		case !f.IsLedger():
-			lines[f.Type] += int64(f.Lines)
-		}
-	}
-	status := m.Status()
-	for _, name := range slices.Sorted(maps.Keys(status.Types)) {
-		t := status.Types[name]
-		if t.Written != lines[name] {
-			return unbalanced(fmt.Errorf("type %s: %d records written, %d lines in files", name, t.Written, lines[name]))
-		}
-		if rest := t.Read - t.Written - sum(t.Filtered) - sum(t.Quarantined); rest != 0 {
-			return unbalanced(fmt.Errorf("type %s: %d records without outcome", name, rest))
-		}
-	}
-	if q := status.Quarantined(); q != quarantineLines {
-		return unbalanced(fmt.Errorf("%d records quarantined, %d lines in quarantine", q, quarantineLines))
-	}
-	var promised, foreign int64
-	for i := range m.objects {
-		promised += m.objects[i].Items
-	}
-	if read := status.Read(); read != promised {
-		return unbalanced(fmt.Errorf("%d records read, %d promised by the manifest", read, promised))
-	}
-	for _, t := range status.Types {
-		foreign += t.Filtered[pipeline.OtherTenant.String()]
-	}
-	if want := promised - l.Unidentified - foreign; l.Entries != want {
-		return unbalanced(fmt.Errorf("%d ledger entries, %d records with identity", l.Entries, want))
-	}
+	p.ledger.Entries = totals.Entries
+	p.ledger.Resources = totals.Resources()
+	p.ledger.Deleted = totals.Deleted
+	p.ledger.Unsettled = totals.Unsettled
+	p.ledger.Ambiguous = totals.AmbiguousIDs
+	p.ledger.Duplicates = totals.Duplicates
+	p.ledger.VersionHoles = totals.Holes
 	return nil
-}
-
-func sum(by map[string]int64) (n int64) {
-	for _, count := range by {
-		n += count
-	}
-	return n
-}
-
-func unbalanced(err error) error {
-	return &pipeline.Error{
-		Op: "balance the records", Kind: pipeline.KindFatal, Err: err,
-		Hint: "this is a defect of fhirhose; nothing was announced: keep `state` and the sink, and report it",
-	}
-}
-
-// manifestFile is one line of the manifest.
-type manifestFile struct {
-	Name    string `json:"name"`
-	Bytes   int64  `json:"bytes"`
-	Records uint32 `json:"records"`
-	SHA256  string `json:"sha256"`
-}
-
-// writeManifest writes _fhirhose/manifest.json: see docs/manifest.md.
-func (m *Mover) writeManifest(w io.Writer, files []output.File) error {
-	head, err := json.Marshal(struct {
-		Format int               `json:"format_version"`
-		Job    string            `json:"job"`
-		Shape  map[string]string `json:"settings"`
-		Totals any               `json:"totals"`
-	}{pipeline.FormatVersion, m.options.Job, m.options.Shape(), m.live.totals.Types})
-	if err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintf(w, "%s,\n\"files\":[", head[:len(head)-1]); err != nil {
-		return err
-	}
-	for i := range files {
-		f := &files[i]
-		line, err := json.Marshal(manifestFile{f.Name, f.Size, f.Lines, hex.EncodeToString(f.Sum)})
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(w, "%s%s", separator(i), line); err != nil {
-			return err
-		}
-	}
-	_, err = io.WriteString(w, "\n]}\n")
-	return err
-}
-
-func separator(i int) string {
-	if i == 0 {
-		return "\n"
-	}
-	return ",\n"
-}
-
-// writeAnnouncement writes migration_output.json in the form of the FHIR Works
-// tool, whose import script can read it.
-func (m *Mover) writeAnnouncement(w io.Writer, files []output.File) error {
-	var folders []string // in the order of import
-	names := make(map[string][]string)
-	for i := range files {
-		f := &files[i]
-		if f.Type == "" {
-			continue
-		}
-		folder, _, _ := strings.Cut(f.Name, "/")
-		if names[folder] == nil {
-			folders = append(folders, folder)
-		}
-		names[folder] = append(names[folder], m.options.Prefix+f.Name)
-	}
-	if _, err := fmt.Fprintf(w, `{"jobId":%q,"file_names":{`, m.options.Job); err != nil {
-		return err
-	}
-	for i, folder := range folders {
-		list, err := json.Marshal(names[folder])
-		if err != nil {
-			return err
-		}
-		if i < len(folders)-1 {
-			list = append(list, ',')
-		}
-		if _, err := fmt.Fprintf(w, "%q:%s", folder, list); err != nil {
-			return err
-		}
-	}
-	_, err := io.WriteString(w, "}}\n")
-	return err
 }
 
 // recordFinish makes the end known to every later run of the job.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -20,33 +21,55 @@ import (
 
 // disk is an export and a sink on the local disk.
 type disk struct {
-	Export, Sink string
+	Export, Sink string                                // Sink is the job's own folder, <root>/job
+	All          bool                                  // tenants have theirs: <root>/<tenant>/job
 	wrap         func(pipeline.Source) pipeline.Source // nil: the source as it is
 }
 
-func (d disk) Open(ctx context.Context, state string) (pipeline.Source, pipeline.Sink, func(), error) {
+func (d disk) Open(ctx context.Context, state string) (pipeline.Source, recordstest.Sinks, func(), error) {
 	source, err := dynamoexport.Open(ctx, dynamoexport.Options{Location: d.Export, StateDir: state})
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	sink, err := folder.Open(folder.Options{Dir: d.Sink})
-	if err != nil {
-		return nil, nil, nil, err
+	sinks := func(tenant string) (pipeline.Sink, error) {
+		if tenant != "" && !d.All {
+			return nil, errors.New("a tenant in a job of one")
+		}
+		return folder.Open(folder.Options{Dir: d.folder(tenant)})
 	}
 	if d.wrap != nil {
-		return d.wrap(source), sink, func() {}, nil
+		return d.wrap(source), sinks, func() {}, nil
 	}
-	return source, sink, func() {}, nil
+	return source, sinks, func() {}, nil
 }
 
+// folder is that of a tenant.
+func (d disk) folder(tenant string) string {
+	return filepath.Join(d.root(), tenant, filepath.Base(d.Sink))
+}
+
+func (d disk) root() string { return filepath.Dir(d.Sink) }
+
 func (d disk) Announced(testing.TB) bool {
-	_, err := os.Stat(filepath.Join(d.Sink, "migration_output.json"))
+	name := "migration_output.json"
+	if d.All {
+		name = "_fhirhose/manifest.json"
+	}
+	_, err := os.Stat(filepath.Join(d.Sink, name))
 	return err == nil
 }
 
 func (d disk) Tree(t testing.TB) (tree []string) {
 	t.Helper()
-	err := filepath.WalkDir(d.Sink, func(path string, entry fs.DirEntry, err error) error {
+	if d.All {
+		return treeOf(t, d.root())
+	}
+	return treeOf(t, d.Sink)
+}
+
+func treeOf(t testing.TB, dir string) (tree []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || strings.HasSuffix(path, "_fhirhose/claim.json") {
 			return err
 		}
@@ -54,7 +77,7 @@ func (d disk) Tree(t testing.TB) (tree []string) {
 		if err != nil {
 			return err
 		}
-		name, err := filepath.Rel(d.Sink, path)
+		name, err := filepath.Rel(dir, path)
 		sum := sha256.Sum256(content)
 		tree = append(tree, fmt.Sprintf("%s %d %s", name, len(content), hex.EncodeToString(sum[:])))
 		return err

@@ -20,39 +20,52 @@ type live struct {
 	compressed atomic.Int64 // bytes read by lanes of this process
 	reinflated atomic.Int64
 
-	mu      sync.Mutex
-	status  metrics.Status // fields that Status() does not compute
-	totals  totals
-	folders map[string]int
-	skipped int64 // compressed bytes that earlier processes have done
-	waiting int   // object that the merge waits for, -1 if it moves
-	since   time.Time
-	moved   time.Time // last progress
+	mu       sync.Mutex
+	status   metrics.Status // fields that Status() does not compute
+	totals   totals
+	folders  map[string]int                   // by version
+	byTenant map[string]int                   // folders by tenant
+	ledgers  map[string]*metrics.LedgerTotals // by tenant, at the end
+	skipped  int64                            // compressed bytes that earlier processes have done
+	waiting  int                              // object that the merge waits for, -1 if it moves
+	since    time.Time
+	moved    time.Time // last progress
 }
 
 // totals are the counters that a cut stores and a restart goes on with.
 type totals struct {
-	Types          map[string]*metrics.TypeTotals `json:"types"`
-	LockedAges     map[string]int64               `json:"locked_ages"`
-	Unknown        map[string]int64               `json:"unknown_attributes"`
-	NoLastUpdated  int64                          `json:"no_last_updated"`
-	Unidentified   int64                          `json:"unidentified"`
-	Inflated       int64                          `json:"inflated_bytes"`
-	ObjectsDone    int                            `json:"objects_done"`
-	InputBytesDone int64                          `json:"input_bytes_done"`
-	Elapsed        float64                        `json:"elapsed_seconds"`
+	tally
+	// Tenants sum up to the tally; nil in a job of one tenant. "" has the records
+	// without a certain tenant.
+	Tenants        map[string]*tally `json:"tenants,omitempty"`
+	Inflated       int64             `json:"inflated_bytes"`
+	ObjectsDone    int               `json:"objects_done"`
+	InputBytesDone int64             `json:"input_bytes_done"`
+	Elapsed        float64           `json:"elapsed_seconds"`
 }
 
-func newLive() *live {
-	now := time.Now()
-	return &live{
-		started: now, moved: now, waiting: -1,
-		totals: totals{
-			Types:      make(map[string]*metrics.TypeTotals),
-			LockedAges: make(map[string]int64),
-			Unknown:    make(map[string]int64),
-		},
+// tally is what became of records, of all or of one tenant.
+type tally struct {
+	Types         map[string]*metrics.TypeTotals `json:"types"`
+	LockedAges    map[string]int64               `json:"locked_ages"`
+	Unknown       map[string]int64               `json:"unknown_attributes"`
+	NoLastUpdated int64                          `json:"no_last_updated"`
+	Unidentified  int64                          `json:"unidentified"` // without an entry in the ledger, though read
+}
+
+func newTally() *tally {
+	return &tally{
+		Types: make(map[string]*metrics.TypeTotals), LockedAges: make(map[string]int64), Unknown: make(map[string]int64),
 	}
+}
+
+func newLive(allTenants bool) *live {
+	now := time.Now()
+	v := &live{started: now, moved: now, waiting: -1, totals: totals{tally: *newTally()}}
+	if allTenants {
+		v.totals.Tenants = map[string]*tally{"": newTally()}
+	}
+	return v
 }
 
 // add counts a merged batch.
@@ -61,27 +74,41 @@ func (v *live) add(b *batch) {
 	defer v.mu.Unlock()
 	v.moved = time.Now()
 	for i := range b.counts {
-		v.count(&b.counts[i])
+		v.totals.Inflated += b.counts[i].read
+		v.totals.count(&b.counts[i])
+		if t := v.tenant(b.counts[i].tenant); t != nil {
+			t.count(&b.counts[i])
+		}
 	}
-	for age, n := range b.notes.lockedAges {
-		v.totals.LockedAges[age] += n
+	for i := range b.tenants {
+		v.totals.note(&b.tenants[i].notes)
+		if t := v.tenant(b.tenants[i].name); t != nil {
+			t.note(&b.tenants[i].notes)
+		}
 	}
-	for name, n := range b.notes.unknown {
-		v.unknown(name, n)
-	}
-	v.totals.NoLastUpdated += b.notes.noLastUpdated
-	v.totals.Unidentified += b.notes.unidentified
 }
 
-func (v *live) count(c *count) {
-	t := v.totals.Types[c.resourceType]
+// tenant returns the tally of a tenant, nil in a job of one.
+func (v *live) tenant(name string) *tally {
+	if v.totals.Tenants == nil {
+		return nil
+	}
+	t := v.totals.Tenants[name]
+	if t == nil {
+		t = newTally()
+		v.totals.Tenants[name] = t
+	}
+	return t
+}
+
+func (y *tally) count(c *count) {
+	t := y.Types[c.resourceType]
 	if t == nil {
 		t = &metrics.TypeTotals{}
-		v.totals.Types[c.resourceType] = t
+		y.Types[c.resourceType] = t
 	}
 	t.Read += c.records
 	t.BytesRead += c.read
-	v.totals.Inflated += c.read
 	var by *map[string]int64
 	switch c.reason.Outcome() {
 	case pipeline.Written:
@@ -99,14 +126,25 @@ func (v *live) count(c *count) {
 	(*by)[c.reason.String()] += c.records
 }
 
+func (y *tally) note(n *notes) {
+	for age, records := range n.lockedAges {
+		y.LockedAges[age] += records
+	}
+	for name, records := range n.unknown {
+		y.unknown(name, records)
+	}
+	y.NoLastUpdated += n.noLastUpdated
+	y.Unidentified += n.unidentified
+}
+
 // maxUnknown bounds the names of unknown attributes that are counted apart.
 const maxUnknown = 100
 
-func (v *live) unknown(name string, n int64) {
-	if _, known := v.totals.Unknown[name]; !known && len(v.totals.Unknown) >= maxUnknown {
+func (y *tally) unknown(name string, n int64) {
+	if _, known := y.Unknown[name]; !known && len(y.Unknown) >= maxUnknown {
 		name = "(more)"
 	}
-	v.totals.Unknown[name] += n
+	y.Unknown[name] += n
 }
 
 func (v *live) objectDone(object pipeline.Object) {
@@ -192,10 +230,10 @@ func (v *live) fileKnown(sealed bool) {
 	}
 }
 
-func (v *live) foldersAre(folders map[string]int) {
+func (v *live) foldersAre(versions, tenants map[string]int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.folders = folders
+	v.folders, v.byTenant = versions, tenants
 }
 
 // copyTypes returns a deep copy of the totals by type.

@@ -116,6 +116,9 @@ func (g *merger) stop(ctx context.Context) error {
 func (g *merger) merge(ctx context.Context, l *lane, b *batch) error {
 	l.at.Position, g.dirty = b.end, true
 	last := b.last // b belongs to its readers once it is sent
+	if err := g.admit(ctx, b); err != nil {
+		return err
+	}
 	stop := g.m.stages.merge.Start()
 	for i := range b.extents {
 		g.place(b, &b.extents[i])
@@ -133,6 +136,27 @@ func (g *merger) merge(ctx context.Context, l *lane, b *batch) error {
 	}
 	if last {
 		return g.endObject(l)
+	}
+	return nil
+}
+
+// admit makes the folders of new tenants this run's before anything is written
+// there. The merge waits: nothing else knows which tenants come.
+func (g *merger) admit(ctx context.Context, b *batch) error {
+	var fresh []string
+	for _, t := range b.tenants {
+		if !t.admitted {
+			fresh = append(fresh, t.name)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	if err := g.m.sinks.Admit(ctx, fresh); err != nil {
+		return err
+	}
+	for _, t := range b.tenants {
+		t.admitted = true
 	}
 	return nil
 }

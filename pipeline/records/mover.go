@@ -10,6 +10,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/convert"
 	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
@@ -22,7 +23,7 @@ type Mover struct {
 	options    Options
 	plan       memoryPlan
 	source     pipeline.Source
-	sink       pipeline.Sink
+	sinks      *output.Sinks
 	store      output.Checkpoint
 	log        *slog.Logger
 	objects    []pipeline.Object
@@ -43,18 +44,19 @@ type Mover struct {
 	cancelled func() error
 }
 
-// New prepares a job. It does no I/O. A combination of limits that cannot fit is
-// a KindConfig error.
-func New(options Options, source pipeline.Source, sink pipeline.Sink, store output.Checkpoint, log *slog.Logger) (*Mover, error) {
+// New prepares a job. It does no I/O. sinks opens the sink of a tenant; "" means
+// the job's own folder, the only one unless the job moves all tenants. A
+// combination of limits that cannot fit is a KindConfig error.
+func New(options Options, source pipeline.Source, sinks func(tenant string) (pipeline.Sink, error), store output.Checkpoint, log *slog.Logger) (*Mover, error) {
 	options.setDefaults()
 	plan, err := options.plan()
 	if err != nil {
 		return nil, err
 	}
 	m := &Mover{
-		options: options, plan: plan, source: source, sink: sink, store: store, log: log,
+		options: options, plan: plan, source: source, sinks: output.NewSinks(sinks, options.Claim, store), store: store, log: log,
 		objects: source.Objects(), exportTime: source.ExportTime(),
-		live:      newLive(),
+		live:      newLive(options.Convert.Tenant == convert.AllTenants),
 		ready:     make(chan *lane, options.Lanes),
 		batches:   make(chan *batch, plan.batches),
 		heavy:     output.NewToken(),
@@ -68,7 +70,7 @@ func New(options Options, source pipeline.Source, sink pipeline.Sink, store outp
 		Name: stateBucket, State: options.State, SegmentEntries: options.SegmentEntries,
 		Writers: plan.workers, Buffers: plan.buffers, CutRest: options.CutRest,
 		Heavy: m.heavy, Watch: watch{m},
-	}, sink, store)
+	}, m.sinks, store)
 	m.catalog = newCatalog(m.out.WriterOf)
 	if options.Convert.BinaryField != "" {
 		m.road = &road{m: m, jobs: make(chan roadJob, 2)}
@@ -76,6 +78,9 @@ func New(options Options, source pipeline.Source, sink pipeline.Sink, store outp
 	m.nameStages()
 	return m, nil
 }
+
+// allTenants tells whether each tenant has a folder of its own.
+func (m *Mover) allTenants() bool { return m.options.Convert.Tenant == convert.AllTenants }
 
 // nameStages tells the operator's view where each stage's queue is.
 func (m *Mover) nameStages() {

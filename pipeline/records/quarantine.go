@@ -13,7 +13,7 @@ import (
 // quarantine appends the record's line of the quarantine file: object, record
 // number, reason with element path, and the source bytes in base64 (I5). Of a
 // record that is too large it holds the beginning, the length and the SHA-256.
-func (w *worker) quarantine(b *batch, number int64, text []byte, large *split.TooLarge) {
+func (w *worker) quarantine(b *batch, t *knownTenant, number int64, text []byte, large *split.TooLarge) {
 	start := len(w.out)
 	key, err := json.Marshal(w.m.objects[b.object].Key)
 	if err != nil {
@@ -38,5 +38,5 @@ func (w *worker) quarantine(b *batch, number int64, text []byte, large *split.To
 		out = append(hex.AppendEncode(out, large.SHA256[:]), '"')
 	}
 	w.out = append(out, "}\n"...)
-	w.line(b, w.slot(nil, 0), start)
+	w.line(b, w.slot(t, nil, 0), start)
 }

@@ -98,14 +98,10 @@ func (m *Mover) own(ctx context.Context, h history, open []output.File) error {
 			return err
 		}
 	}
-	if err := m.sink.Claim(ctx, m.options.Claim); err != nil || !h.begun {
+	if err := m.sinks.Own(ctx); err != nil || !h.begun {
 		return err
 	}
-	states := make(map[string]json.RawMessage, len(open))
-	for _, f := range open {
-		states[f.Name] = f.Sink
-	}
-	return m.sink.Sweep(ctx, states)
+	return m.sinks.Sweep(ctx, open)
 }
 
 // resume brings the pipeline to the last cut, or to the beginning.
@@ -174,8 +170,8 @@ func (m *Mover) restore(state jobState, files []output.File) error {
 	for i, f := range files {
 		open[i] = f.OpenFile
 	}
-	placed, err := m.merger.sharder.Restore(state.Folders, open, func(resourceType string, version uint32) *shard.Slot {
-		return m.catalog.slot(resourceType, version).Slot
+	placed, err := m.merger.sharder.Restore(state.Folders, open, func(tenant, resourceType string, version uint32) *shard.Slot {
+		return m.catalog.slot(tenant, resourceType, version).Slot
 	})
 	if err != nil {
 		return damaged(err)

@@ -121,7 +121,7 @@ func (w *worker) stub(b *batch, number int64, text, line []byte) {
 
 // handDown gives a row that was converted to w.out[start:] to the binary
 // pipeline, which counts it and enters it in the ledger. It tells whether it did.
-func (w *worker) handDown(b *batch, number int64, text []byte, start int) bool {
+func (w *worker) handDown(b *batch, t *knownTenant, number int64, text []byte, start int) bool {
 	r := &w.record
 	if r.Reason != pipeline.NoReason || !w.isBinary(r) {
 		return false
@@ -133,8 +133,8 @@ func (w *worker) handDown(b *batch, number int64, text []byte, start int) bool {
 		return false
 	}
 	w.stub(b, number, text, line)
-	w.handed(b, w.slot(r.Type, r.Version).totals, int64(len(text))+1)
-	w.note(b, r)
+	w.handed(b, w.slot(t, r.Type, r.Version).totals, int64(len(text))+1)
+	w.note(&b.tenants[t.index].notes, r)
 	return true
 }
 

@@ -33,6 +33,7 @@ func (m *Mover) Status() metrics.Status {
 	s.Folders = maps.Clone(v.folders)
 	s.LockedAges, s.UnknownAttributes = maps.Clone(v.totals.LockedAges), maps.Clone(v.totals.Unknown)
 	s.NoLastUpdated = v.totals.NoLastUpdated
+	s.Tenants = v.tenants()
 	s.MemoryLimit = m.options.Memory
 	s.BytesInFlight = m.bytesInFlight()
 	s.LastProgress, s.WaitingFor = v.moved, m.waitingFor()
@@ -43,6 +44,33 @@ func (m *Mover) Status() metrics.Status {
 		})
 	}
 	return s
+}
+
+// tenants sums up each tenant's tally; nil in a job of one.
+func (v *live) tenants() map[string]*metrics.TenantTotals {
+	if v.totals.Tenants == nil {
+		return nil
+	}
+	all := make(map[string]*metrics.TenantTotals, len(v.totals.Tenants))
+	for name, t := range v.totals.Tenants {
+		all[name] = t.sum()
+		all[name].Folders = v.byTenant[name]
+		all[name].Ledger = v.ledgers[name]
+	}
+	return all
+}
+
+func (y *tally) sum() *metrics.TenantTotals {
+	all := new(metrics.TenantTotals)
+	for _, t := range y.Types {
+		all.Read += t.Read
+		all.Written += t.Written
+		all.Filtered += sum(t.Filtered)
+		all.Quarantined += sum(t.Quarantined)
+		all.BytesRead += t.BytesRead
+		all.BytesWritten += t.BytesWritten
+	}
+	return all
 }
 
 // inputDone is the compressed bytes of finished objects, plus what lanes have
@@ -75,11 +103,16 @@ func (v *live) finished(s *metrics.Status) {
 	v.status = *s
 }
 
-// done notes that everything arrived and adds up.
-func (v *live) done(l *metrics.LedgerTotals) {
+// done notes that everything arrived and adds up: the ledgers of all tenants.
+func (v *live) done(ledgers map[string]*metrics.LedgerTotals) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.status.Phase, v.status.Ledger = metrics.PhaseDone, l
+	all := new(metrics.LedgerTotals)
+	for _, l := range ledgers {
+		all.Add(l)
+	}
+	v.ledgers = ledgers
+	v.status.Phase, v.status.Ledger = metrics.PhaseDone, all
 }
 
 // end notes how Run ended.

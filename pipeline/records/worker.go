@@ -21,12 +21,22 @@ type worker struct {
 	in        *split.Batch
 	converter *convert.Converter
 	record    convert.Record
-	key       []byte                 // scratch: type and version
-	known     map[string]*knownSlot  // by type and version
-	types     map[string]*knownTotal // by type
-	out       []byte                 // converted lines in record order
-	lines     []line                 // what lies where in out
-	batches   uint64                 // numbers the batches of this worker, see knownSlot
+	key       []byte                  // scratch: type and version
+	all       bool                    // a job of all tenants
+	tenants   map[string]*knownTenant // by name
+	last      *knownTenant            // of the record before
+	out       []byte                  // converted lines in record order
+	lines     []line                  // what lies where in out
+	batches   uint64                  // numbers the batches of this worker, see knownTenant
+}
+
+// knownTenant remembers which notes of the current batch are a tenant's.
+type knownTenant struct {
+	*tenant
+	slots map[string]*knownSlot  // by type and version
+	types map[string]*knownTotal // by type
+	batch uint64
+	index int32 // of batch.tenants
 }
 
 // knownSlot remembers which extent of the current batch belongs to a slot.
@@ -39,9 +49,9 @@ type knownSlot struct {
 
 // knownTotal remembers which count of the current batch a written record adds to.
 type knownTotal struct {
-	name  string
-	batch uint64
-	count int32
+	tenant, name string
+	batch        uint64
+	count        int32
 }
 
 // line is one converted line in worker.out.
@@ -57,7 +67,7 @@ func newWorker(m *Mover) (*worker, error) {
 	}
 	return &worker{
 		m: m, in: new(split.Batch), converter: converter,
-		known: make(map[string]*knownSlot), types: make(map[string]*knownTotal),
+		all: m.allTenants(), tenants: make(map[string]*knownTenant), last: new(knownTenant{tenant: new(tenant)}),
 	}, nil
 }
 
@@ -126,9 +136,10 @@ func (w *worker) convert(b *batch, object int) {
 		text := in.Data[source.Start:source.End]
 		if in.TooLarge != nil && i == len(in.Lines)-1 {
 			w.record = convert.Record{Reason: pipeline.TooLarge}
-			w.quarantine(b, number, text, in.TooLarge)
-			w.count(b, []byte(unreadable), pipeline.TooLarge, in.TooLarge.Length+1)
-			b.notes.unidentified++
+			t := w.tenant(b, nil)
+			w.quarantine(b, t, number, text, in.TooLarge)
+			w.count(b, t, []byte(unreadable), pipeline.TooLarge, in.TooLarge.Length+1)
+			b.tenants[t.index].unidentified++
 			continue
 		}
 		w.one(b, number, text)
@@ -155,13 +166,13 @@ func (w *worker) handOver(b *batch) {
 		b.extents = append(b.extents, extent{
 			slot: slot, lines: 1, data: w.out[l.start:l.end], lengths: b.lengths[i : i+1],
 		})
-		if slot == w.m.catalog.quarantine {
+		if slot.Type == "" { // the quarantine
 			continue
 		}
-		for b.places[row] < 0 { // rows of records that were not written
+		for b.places[row].extent < 0 { // rows of records that were not written
 			row++
 		}
-		b.places[row] = int32(i)
+		b.places[row].extent = int32(i)
 		row++
 	}
 	b.arena, w.out = w.out, nil
@@ -179,29 +190,30 @@ func (w *worker) one(b *batch, number int64, text []byte) {
 		b.err = multiTenant(w.m.objects[b.object].Key, number)
 		return
 	}
-	if w.handDown(b, number, text, start) {
+	t := w.tenant(b, r.Tenant)
+	if w.handDown(b, t, number, text, start) {
 		return
 	}
 	identified := r.Reason.Identified()
 	extent := int32(-1)
 	switch r.Reason.Outcome() {
 	case pipeline.Written:
-		known := w.slot(r.Type, r.Version)
+		known := w.slot(t, r.Type, r.Version)
 		extent = w.line(b, known, start)
 		w.written(b, known.totals, int64(len(text))+1, int64(len(w.out)-start))
-		w.note(b, r)
+		w.note(&b.tenants[t.index].notes, r)
 	case pipeline.Filtered:
-		w.count(b, r.Type, r.Reason, int64(len(text))+1)
+		w.count(b, t, r.Type, r.Reason, int64(len(text))+1)
 	case pipeline.Quarantined:
-		w.quarantine(b, number, text, nil)
+		w.quarantine(b, t, number, text, nil)
 		name := []byte(unreadable)
 		if identified {
 			name = r.Type
 		}
-		w.count(b, name, r.Reason, int64(len(text))+1)
+		w.count(b, t, name, r.Reason, int64(len(text))+1)
 	}
-	if !identified {
-		b.notes.unidentified++
+	if !identified || w.all && t.name == "" { // no ledger is that of nobody
+		b.tenants[t.index].unidentified++
 		return
 	}
 	if r.Reason == pipeline.OtherTenant {
@@ -214,30 +226,51 @@ func (w *worker) one(b *batch, number int64, text []byte) {
 		Type: r.Type, ID: r.ID, Version: r.Version, LastUpdated: r.LastUpdated,
 		Status: r.Status, Reason: r.Reason, Content: r.Content, Label: r.Label,
 	})
-	b.places = append(b.places, extent)
+	b.places = append(b.places, place{extent, t.index})
 }
 
-// slot finds what this worker knows of a type at a version.
-func (w *worker) slot(resourceType []byte, version uint32) *knownSlot {
-	w.key = binary.BigEndian.AppendUint32(append(w.key[:0], resourceType...), version)
-	known := w.known[string(w.key)]
-	if known == nil {
-		name := string(resourceType)
-		known = &knownSlot{slot: w.m.catalog.slot(name, version)}
-		if name != "" {
-			known.totals = w.total(resourceType)
+// tenant finds what this worker knows of a tenant, which has a record in b.
+func (w *worker) tenant(b *batch, name []byte) *knownTenant {
+	known := w.last
+	if known.slots == nil || string(name) != known.name {
+		known = w.tenants[string(name)]
+		if known == nil {
+			known = &knownTenant{
+				tenant: w.m.catalog.tenant(string(name)),
+				slots:  make(map[string]*knownSlot), types: make(map[string]*knownTotal),
+			}
+			w.tenants[known.name] = known
 		}
-		w.known[string(w.key)] = known
+		w.last = known
+	}
+	if known.batch != w.batches {
+		known.batch, known.index = w.batches, int32(len(b.tenants))
+		b.tenants = append(b.tenants, tenantNotes{tenant: known.tenant})
 	}
 	return known
 }
 
-func (w *worker) total(resourceType []byte) *knownTotal {
-	known := w.types[string(resourceType)]
+// slot finds what this worker knows of a tenant's type at a version.
+func (w *worker) slot(t *knownTenant, resourceType []byte, version uint32) *knownSlot {
+	w.key = binary.BigEndian.AppendUint32(append(w.key[:0], resourceType...), version)
+	known := t.slots[string(w.key)]
 	if known == nil {
 		name := string(resourceType)
-		known = &knownTotal{name: name}
-		w.types[name] = known
+		known = &knownSlot{slot: w.m.catalog.slot(t.name, name, version)}
+		if name != "" {
+			known.totals = t.total(resourceType)
+		}
+		t.slots[string(w.key)] = known
+	}
+	return known
+}
+
+func (t *knownTenant) total(resourceType []byte) *knownTotal {
+	known := t.types[string(resourceType)]
+	if known == nil {
+		name := string(resourceType)
+		known = &knownTotal{tenant: t.name, name: name}
+		t.types[name] = known
 	}
 	return known
 }
@@ -257,7 +290,7 @@ func (w *worker) line(b *batch, known *knownSlot, start int) int32 {
 func (w *worker) written(b *batch, known *knownTotal, read, written int64) {
 	if known.batch != w.batches {
 		known.batch, known.count = w.batches, int32(len(b.counts))
-		b.counts = append(b.counts, count{resourceType: known.name})
+		b.counts = append(b.counts, count{tenant: known.tenant, resourceType: known.name})
 	}
 	c := &b.counts[known.count]
 	c.records++
@@ -266,16 +299,16 @@ func (w *worker) written(b *batch, known *knownTotal, read, written int64) {
 }
 
 // count counts one record that was not written.
-func (w *worker) count(b *batch, resourceType []byte, reason pipeline.Reason, read int64) {
-	name := w.total(resourceType).name
+func (w *worker) count(b *batch, t *knownTenant, resourceType []byte, reason pipeline.Reason, read int64) {
+	name := t.total(resourceType).name
 	for i := range b.counts {
-		if c := &b.counts[i]; c.resourceType == name && c.reason == reason {
+		if c := &b.counts[i]; c.resourceType == name && c.reason == reason && c.tenant == t.name {
 			c.records++
 			c.read += read
 			return
 		}
 	}
-	b.counts = append(b.counts, count{resourceType: name, reason: reason, records: 1, read: read})
+	b.counts = append(b.counts, count{tenant: t.name, resourceType: name, reason: reason, records: 1, read: read})
 }
 
 // group lays the lines of each slot side by side in the arena, so that the
@@ -311,21 +344,21 @@ func grow[T any](s []T, n int) []T {
 }
 
 // note remembers what the report tells about a written record.
-func (w *worker) note(b *batch, r *convert.Record) {
+func (w *worker) note(n *notes, r *convert.Record) {
 	if r.LastUpdated == ledger.UnknownTime {
-		b.notes.noLastUpdated++
+		n.noLastUpdated++
 	}
 	if r.Status == pipeline.Locked {
-		if b.notes.lockedAges == nil {
-			b.notes.lockedAges = make(map[string]int64)
+		if n.lockedAges == nil {
+			n.lockedAges = make(map[string]int64)
 		}
-		b.notes.lockedAges[ageClass(w.m.exportTime, r.LockEnd)]++
+		n.lockedAges[ageClass(w.m.exportTime, r.LockEnd)]++
 	}
 	for _, name := range r.Unknown {
-		if b.notes.unknown == nil {
-			b.notes.unknown = make(map[string]int64)
+		if n.unknown == nil {
+			n.unknown = make(map[string]int64)
 		}
-		b.notes.unknown[string(name)]++
+		n.unknown[string(name)]++
 	}
 }
 
@@ -350,6 +383,6 @@ func multiTenant(object string, number int64) error {
 	return &pipeline.Error{
 		Op: "convert record", Object: object, Record: number, Kind: pipeline.KindConfig,
 		Err:  fmt.Errorf("the row belongs to a tenant, but the job names none"),
-		Hint: "set source.tenant to the id of the tenant to move, and start again with `fhirhose move --restart`",
+		Hint: "set source.tenant to the id of the tenant to move, or to \"*\" for all of them, and start again with `fhirhose move --restart`",
 	}
 }

@@ -15,9 +15,11 @@ type Caps struct {
 // MaxLine is the longest line, LF included, that fits a file and a folder.
 func (c Caps) MaxLine() int64 { return min(c.FileBytes, c.FolderBytes) }
 
-// Slot is one sequence of files: a resource type at a version number, or the
-// quarantine. Workers find slots by name; only the sharder looks inside.
+// Slot is one sequence of files of one tenant: a resource type at a version
+// number, or the quarantine. Workers find slots by name; only the sharder looks
+// inside.
 type Slot struct {
+	Tenant  string // "" for the job's own folder
 	Type    string // "" for the quarantine
 	Version uint32
 	group   *group
@@ -34,7 +36,7 @@ type File struct {
 	Lines  uint32 // lines assigned so far
 }
 
-// Name returns the file's path below the job's folder (design section 6).
+// Name returns the file's path below its tenant's folder (design section 6).
 func (f *File) Name() string {
 	if f.Slot.Type == "" {
 		return fmt.Sprintf("_fhirhose/quarantine-%s%05d.ndjson", f.Slot.label, f.Number)
@@ -67,9 +69,11 @@ type Sharder struct {
 	closed []*File
 }
 
-// groupKey names a sequence of folders: all types of one version share one,
-// but Binaries have their own (Binary-v<n>-<k>), and so has the quarantine.
+// groupKey names a sequence of folders: all types of one version of a tenant
+// share one, but Binaries have their own (Binary-v<n>-<k>), and so has the
+// quarantine.
 type groupKey struct {
+	tenant  string
 	kind    groupKind
 	version uint32
 }
@@ -103,14 +107,14 @@ func New(caps Caps) *Sharder {
 	return &Sharder{caps: caps, groups: make(map[groupKey]*group)}
 }
 
-// NewSlot returns the slot of a type at a version. It may be called from any
-// goroutine; the caller keeps one slot per (type, version).
-func NewSlot(resourceType string, version uint32) *Slot {
-	return &Slot{Type: resourceType, Version: version}
+// NewSlot returns the slot of a tenant's type at a version. It may be called from
+// any goroutine; the caller keeps one slot per (tenant, type, version).
+func NewSlot(tenant, resourceType string, version uint32) *Slot {
+	return &Slot{Tenant: tenant, Type: resourceType, Version: version}
 }
 
-// NewQuarantine returns the slot of quarantined records.
-func NewQuarantine() *Slot { return &Slot{} }
+// NewQuarantine returns the slot of a tenant's quarantined records.
+func NewQuarantine(tenant string) *Slot { return &Slot{Tenant: tenant} }
 
 // Assign appends to pieces the places of consecutive lines, whose lengths
 // include LF and sum up to total. An extent that fits costs the same however
@@ -157,10 +161,10 @@ func (s *Sharder) join(slot *Slot) {
 	if slot.group != nil {
 		return
 	}
-	key := groupKey{records, slot.Version}
+	key := groupKey{slot.Tenant, records, slot.Version}
 	switch slot.Type {
 	case "":
-		key = groupKey{kind: quarantine}
+		key = groupKey{tenant: slot.Tenant, kind: quarantine}
 	case "Binary":
 		key.kind = binaries
 	}

@@ -11,7 +11,7 @@ import (
 
 func TestFileCap(t *testing.T) {
 	s := shard.New(shard.Caps{FileBytes: 100, FolderBytes: 1000, FolderFiles: 10})
-	slot := shard.NewSlot("Patient", 1)
+	slot := shard.NewSlot("", "Patient", 1)
 	var names []string
 	for _, length := range []uint32{50, 50, 33, 67, 1} {
 		for _, p := range s.Assign(nil, slot, []uint32{length}, int64(length)) {
@@ -27,8 +27,8 @@ func TestFileCap(t *testing.T) {
 
 func TestFolderCapsTouchOneVersionOnly(t *testing.T) {
 	s := shard.New(shard.Caps{FileBytes: 100, FolderBytes: 150, FolderFiles: 2})
-	patient1, patient2 := shard.NewSlot("Patient", 1), shard.NewSlot("Patient", 2)
-	binary, encounter := shard.NewSlot("Binary", 1), shard.NewSlot("Encounter", 1)
+	patient1, patient2 := shard.NewSlot("", "Patient", 1), shard.NewSlot("", "Patient", 2)
+	binary, encounter := shard.NewSlot("", "Binary", 1), shard.NewSlot("", "Encounter", 1)
 	place := func(slot *shard.Slot, length uint32) string {
 		pieces := s.Assign(nil, slot, []uint32{length}, int64(length))
 		return pieces[0].File.Name()
@@ -44,7 +44,7 @@ func TestFolderCapsTouchOneVersionOnly(t *testing.T) {
 	f(binary, 90, "Binary-v1-0/Binary-v1-00000.ndjson")
 	f(encounter, 61, "v1-1/Encounter-v1-00000.ndjson") // 90+61 > 150
 	f(patient1, 10, "v1-1/Patient-v1-00000.ndjson")    // numbers restart
-	f(shard.NewSlot("Group", 1), 10, "v1-2/Group-v1-00000.ndjson")
+	f(shard.NewSlot("", "Group", 1), 10, "v1-2/Group-v1-00000.ndjson")
 	f(patient2, 10, "v2-0/Patient-v2-00000.ndjson") // another version is not touched
 	if closed := len(s.TakeClosed()); closed != 3 {
 		t.Errorf("%d files closed, want 3", closed)
@@ -53,7 +53,7 @@ func TestFolderCapsTouchOneVersionOnly(t *testing.T) {
 
 func TestQuarantineLineLargerThanCapGetsItsOwnFile(t *testing.T) {
 	s := shard.New(shard.Caps{FileBytes: 100, FolderBytes: 150, FolderFiles: 1})
-	slot := shard.NewQuarantine()
+	slot := shard.NewQuarantine("")
 	for i, length := range []uint32{10, 500, 10} {
 		pieces := s.Assign(nil, slot, []uint32{length}, int64(length))
 		if want := fmt.Sprintf("_fhirhose/quarantine-%05d.ndjson", i); pieces[0].File.Name() != want {
@@ -71,7 +71,7 @@ type extent struct {
 func drawExtents(t *rapid.T, caps shard.Caps) []extent {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) extent {
 		return extent{
-			slot:    rapid.IntRange(0, 5).Draw(t, "slot"),
+			slot:    rapid.IntRange(0, 8).Draw(t, "slot"),
 			lengths: rapid.SliceOfN(rapid.Uint32Range(1, uint32(caps.MaxLine())), 1, 8).Draw(t, "lengths"),
 		}
 	}), 1, 60).Draw(t, "extents")
@@ -87,8 +87,9 @@ func drawCaps(t *rapid.T) shard.Caps {
 
 func newSlots() []*shard.Slot {
 	return []*shard.Slot{
-		shard.NewSlot("Patient", 1), shard.NewSlot("Group", 1), shard.NewSlot("Task", 1),
-		shard.NewSlot("Patient", 2), shard.NewSlot("Binary", 1), shard.NewSlot("Binary", 2),
+		shard.NewSlot("", "Patient", 1), shard.NewSlot("", "Group", 1), shard.NewSlot("", "Task", 1),
+		shard.NewSlot("", "Patient", 2), shard.NewSlot("", "Binary", 1), shard.NewSlot("", "Binary", 2),
+		shard.NewSlot("a", "Patient", 1), shard.NewSlot("a", "Group", 1), shard.NewSlot("ab", "Patient", 1),
 	}
 }
 
@@ -104,7 +105,7 @@ func TestCaps(t *testing.T) {
 		for _, e := range drawExtents(t, caps) {
 			lengths := e.lengths
 			for _, p := range s.Assign(nil, slots[e.slot], lengths, total(lengths)) {
-				name, folder := p.File.Name(), p.File.FolderName()
+				name, folder := nameOf(p.File), p.File.Slot.Tenant+"/"+p.File.FolderName()
 				if closed[name] {
 					t.Fatalf("line assigned to %s after it was closed", name)
 				}
@@ -126,7 +127,7 @@ func TestCaps(t *testing.T) {
 				t.Fatalf("%d lines without a place", len(lengths))
 			}
 			for _, f := range s.TakeClosed() {
-				closed[f.Name()] = true
+				closed[nameOf(f)] = true
 			}
 		}
 		for name, bytes := range fileBytes {
@@ -173,9 +174,9 @@ func restart(t *rapid.T, caps shard.Caps, s *shard.Sharder, slots []*shard.Slot)
 		open = append(open, f.Snapshot())
 	}
 	restored, fresh := shard.New(caps), newSlots()
-	_, err := restored.Restore(s.Snapshot(), open, func(resourceType string, version uint32) *shard.Slot {
+	_, err := restored.Restore(s.Snapshot(), open, func(tenant, resourceType string, version uint32) *shard.Slot {
 		for i, slot := range slots {
-			if slot.Type == resourceType && slot.Version == version {
+			if slot.Tenant == tenant && slot.Type == resourceType && slot.Version == version {
 				return fresh[i]
 			}
 		}
@@ -190,10 +191,33 @@ func restart(t *rapid.T, caps shard.Caps, s *shard.Sharder, slots []*shard.Slot)
 func places(pieces []shard.Piece) (names []string) {
 	for _, p := range pieces {
 		for i := range p.Lines {
-			names = append(names, fmt.Sprintf("%s:%d", p.File.Name(), p.FirstLine+uint32(i)))
+			names = append(names, fmt.Sprintf("%s:%d", nameOf(p.File), p.FirstLine+uint32(i)))
 		}
 	}
 	return names
+}
+
+func nameOf(f *shard.File) string { return f.Slot.Tenant + "/" + f.Name() }
+
+// TestTenantsDoNotTouchEachOther: a tenant's lines have the places that they have
+// where there is no other tenant.
+func TestTenantsDoNotTouchEachOther(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		caps := drawCaps(t)
+		together, slots := shard.New(caps), newSlots()
+		alone, own := map[string]*shard.Sharder{}, newSlots()
+		for _, e := range drawExtents(t, caps) {
+			tenant := slots[e.slot].Tenant
+			if alone[tenant] == nil {
+				alone[tenant] = shard.New(caps)
+			}
+			got := places(together.Assign(nil, slots[e.slot], e.lengths, total(e.lengths)))
+			want := places(alone[tenant].Assign(nil, own[e.slot], e.lengths, total(e.lengths)))
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Fatalf("got %v, want %v", got, want)
+			}
+		}
+	})
 }
 
 func total(lengths []uint32) (n int64) {

@@ -23,6 +23,7 @@ import (
 
 const (
 	claimName     = "_fhirhose/claim.json"
+	announceName  = "migration_output.json"
 	claimLimit    = 1 << 20
 	claimAttempts = 10
 	claimPause    = 50 * time.Millisecond
@@ -52,8 +53,8 @@ type Sink struct {
 	names *tree.Tree
 	again atomic.Bool // this is not the job's first process
 
-	flight    chan struct{}  // a token for each transfer
-	transfers sync.WaitGroup // those beside Append
+	flight    chan struct{}   // a token for each transfer
+	transfers *sync.WaitGroup // those beside Append
 	trash     trash
 }
 
@@ -74,7 +75,21 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 	return &Sink{
 		ctx: ctx, store: o.Store, part: o.PartSize, tails: tails, names: tree.New(tails),
 		write:  objectstore.WriteOptions{KMSKey: o.KMSKey, Conditional: !o.Unconditional},
-		flight: make(chan struct{}, o.Transfers),
+		flight: make(chan struct{}, o.Transfers), transfers: new(sync.WaitGroup),
+	}, nil
+}
+
+// Beside returns the sink of another prefix of the bucket, with tails of its own.
+// Both together send no more at the same time than one alone, and Close of either
+// waits for both.
+func (s *Sink) Beside(prefix, tails string) (*Sink, error) {
+	tails, err := filepath.Abs(tails)
+	if err != nil {
+		return nil, durable.Failure("open sink", tails, err)
+	}
+	return &Sink{
+		ctx: s.ctx, store: s.store.Beside(prefix), part: s.part, tails: tails, names: tree.New(tails),
+		write: s.write, flight: s.flight, transfers: s.transfers,
 	}, nil
 }
 

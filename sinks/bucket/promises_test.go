@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -110,10 +111,37 @@ func TestSweepLeavesOthersAlone(t *testing.T) {
 	check(t, sink.Sweep(t.Context(), nil)) // unclaimed: nothing is ours
 	check(t, sink.Claim(t.Context(), []byte("{}")))
 	ours := r.memory.Begin(prefix+"/v1-0/stray.ndjson", time.Now().Add(time.Minute))
+	// A job with the name other whose tenant is called job.
+	below := r.memory.Begin(prefix+"/other/v1-0/a.ndjson", time.Now().Add(time.Minute))
+	announced := r.memory.Begin(prefix+"/other/migration_output.json", time.Now().Add(time.Minute))
 	check(t, sink.Sweep(t.Context(), nil))
 	left := r.memory.Uploads()
-	if len(left) != 2 || left[before] == "" || left[elsewhere] == "" || left[ours] != "" {
+	if len(left) != 4 || left[before] == "" || left[elsewhere] == "" || left[ours] != "" || left[below] == "" || left[announced] == "" {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// Sinks of one bucket share the bound of transfers, and nothing else.
+func TestBeside(t *testing.T) {
+	r := newRig(t)
+	one, kill := r.open()
+	defer kill()
+	other, err := one.Beside("exports/b/job", filepath.Join(t.TempDir(), "tails"))
+	check(t, err)
+	content := bytes.Repeat([]byte("x"), 3*partSize+1)
+	for _, sink := range []*bucket.Sink{one, other} {
+		check(t, sink.Claim(t.Context(), []byte("{}")))
+		f := sink.Create("v1-0/a.ndjson")
+		check(t, f.Append(t.Context(), content))
+		check(t, f.Seal(t.Context(), sha256.Sum256(content)))
+	}
+	for _, key := range []string{prefix + "/v1-0/a.ndjson", "exports/b/job/v1-0/a.ndjson", "exports/b/job/_fhirhose/claim.json"} {
+		if r.memory.Objects()[key] == nil {
+			t.Errorf("no %s", key)
+		}
+	}
+	if len(r.memory.Objects()) != 4 {
+		t.Errorf("%d objects, want 4", len(r.memory.Objects()))
 	}
 }
 

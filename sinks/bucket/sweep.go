@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/fhirhose/fhirhose/pipeline/durable"
@@ -15,7 +17,8 @@ import (
 
 // Sweep implements [pipeline.Sink]: it removes tails that the checkpoint does
 // not point into, and aborts the uploads under the job's prefix that it does
-// not know and that were begun after our claim. What is older is not ours.
+// not know and that were begun after our claim. What is older is not ours, nor is
+// what lies in the folder of another job.
 func (s *Sink) Sweep(ctx context.Context, open map[string]json.RawMessage) error {
 	s.again.Store(true)
 	tails, uploads := map[string]bool{}, map[string]bool{}
@@ -37,7 +40,7 @@ func (s *Sink) Sweep(ctx context.Context, open map[string]json.RawMessage) error
 		return err
 	}
 	for _, u := range began {
-		if uploads[u.ID] {
+		if uploads[u.ID] || ofOther(strings.TrimPrefix(u.Key, s.key(""))) {
 			continue
 		}
 		if err := s.store.AbortUpload(ctx, u.Key, u.ID); err != nil {
@@ -45,6 +48,17 @@ func (s *Sink) Sweep(ctx context.Context, open map[string]json.RawMessage) error
 		}
 	}
 	return nil
+}
+
+// ofOther tells names that lie in the folder of another job: one tenant's may lie
+// below that of a job with the tenant's name. A job's own files lie one folder
+// deep at most, but for those below _fhirhose.
+func ofOther(name string) bool {
+	folder, rest, deep := strings.Cut(name, "/")
+	if !deep || folder == path.Dir(claimName) {
+		return false
+	}
+	return strings.Contains(rest, "/") || rest == announceName
 }
 
 func (s *Sink) sweepTails(ctx context.Context, known map[string]bool) error {

@@ -21,6 +21,21 @@ func TestConformance(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Place { return place(t, filepath.Join(t.TempDir(), "sink", "job")) })
 }
 
+// A job with the name other has a tenant called job: its files lie below this
+// job's folder, and are none of its business.
+func TestSweepLeavesOtherJobsAlone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "sink", "job")
+	p, sink := place(t, dir), open(t, dir)
+	check(t, sink.Claim(t.Context(), []byte("{}\n")))
+	for _, name := range []string{"v1-0/.ours.ndjson.partial", "other/v1-0/.theirs.ndjson.partial", "other/_fhirhose/.claim.json.X.partial"} {
+		p.Put(name, []byte("x"))
+	}
+	check(t, sink.Sweep(t.Context(), nil))
+	if left := p.Leftovers(); len(left) != 2 || strings.Contains(strings.Join(left, " "), "ours") {
+		t.Errorf("left %v", left)
+	}
+}
+
 func place(t *testing.T, dir string) sinktest.Place {
 	return sinktest.Place{
 		Open: func() (pipeline.Sink, func()) { return open(t, dir), func() {} },

@@ -23,16 +23,20 @@ import (
 // Place is where a job's data lie. It marshals to JSON, and [Main] is given the
 // function that brings it back in a child process.
 type Place interface {
-	// Open opens source and sink as cmd/fhirhose would, and returns what closes
-	// them.
-	Open(ctx context.Context, state string) (pipeline.Source, pipeline.Sink, func(), error)
-	// Tree lists what is in the sink but the claim, which names the run: name,
+	// Open opens the source and what opens sinks as cmd/fhirhose would, and
+	// returns what closes them.
+	Open(ctx context.Context, state string) (pipeline.Source, Sinks, func(), error)
+	// Tree lists what is in the sinks but the claims, which name the run: name,
 	// size and SHA-256 (and ETag) of each file, in order, and every temporary
 	// and unfinished upload.
 	Tree(t testing.TB) []string
-	// Announced tells whether migration_output.json is in the sink.
+	// Announced tells whether the job is finished: migration_output.json is in
+	// the sink or, in a job of all tenants, the job's own manifest.
 	Announced(t testing.TB) bool
 }
+
+// Sinks opens the sink of a tenant.
+type Sinks = func(tenant string) (pipeline.Sink, error)
 
 // Job is one job of a test.
 type Job struct {
@@ -47,7 +51,7 @@ func (j Job) Run(ctx context.Context, stop <-chan struct{}) (*records.Mover, err
 		return nil, durable.Failure("make state", j.State, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	source, sink, closeAll, err := j.Place.Open(ctx, j.State)
+	source, sinks, closeAll, err := j.Place.Open(ctx, j.State)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -60,7 +64,7 @@ func (j Job) Run(ctx context.Context, stop <-chan struct{}) (*records.Mover, err
 	}
 	o := j.Options
 	o.State, o.Claim = j.State, store.Claim()
-	m, err := records.New(o, source, sink, store, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	m, err := records.New(o, source, sinks, store, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err == nil {
 		err = m.Run(ctx, stop)
 	}
