@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
 // ErrCondemned is what Open says of a checkpoint after Condemn.
@@ -55,6 +57,21 @@ func ClaimOf(path string) (claim []byte, err error) {
 		return nil, err
 	}
 	return stored.claim(), nil
+}
+
+// TenantsOf returns the tenants that the run of the checkpoint at path may have
+// written for, by name. Errors are those of ClaimOf.
+func TenantsOf(path string) (tenants []string, err error) {
+	if claim, err := ClaimOf(path); err != nil || claim == nil {
+		return nil, err
+	}
+	db, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, path: path}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return output.Tenants(s)
 }
 
 // Condemn makes Open refuse the checkpoint at path for ever. It comes before

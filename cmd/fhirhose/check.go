@@ -169,7 +169,7 @@ func checkSourceBucket(ctx context.Context, w *wiring, r *survey.Result) {
 }
 
 // checkSink opens the sink. It returns nil if that failed.
-func checkSink(ctx context.Context, w *wiring, r *survey.Result, writeProbe bool) *openedSink {
+func checkSink(ctx context.Context, w *wiring, r *survey.Result, writeProbe bool) *openedSinks {
 	sink, err := w.openSink(ctx, ctx)
 	if err != nil {
 		r.Fail(err)
@@ -195,8 +195,8 @@ func checkSink(ctx context.Context, w *wiring, r *survey.Result, writeProbe bool
 }
 
 // checkFit refuses limits that cannot hold the job.
-func checkFit(job *jobfile.Job, r *survey.Result, source exportSource, sink *openedSink) {
-	if _, err := records.New(recordOptions(job), source, sink.Sink, nil, slog.New(slog.DiscardHandler)); err != nil {
+func checkFit(job *jobfile.Job, r *survey.Result, source exportSource, sink *openedSinks) {
+	if _, err := records.New(recordOptions(job), source, sink.of, nil, slog.New(slog.DiscardHandler)); err != nil {
 		r.Fail(err)
 	}
 	if need := spoolNeeded(job, source); need > job.Limits.Spool {
@@ -225,12 +225,12 @@ func spoolNeeded(job *jobfile.Job, source exportSource) (need int64) {
 
 // checkOwner asks whether sink and state belong to this job, as far as they
 // belong to one at all.
-func checkOwner(ctx context.Context, job *jobfile.Job, r *survey.Result, source exportSource, sink *openedSink) {
+func checkOwner(ctx context.Context, job *jobfile.Job, r *survey.Result, source exportSource, sink *openedSinks) {
 	if _, err := os.Stat(filepath.Join(job.State, checkpointFile)); err == nil {
 		checkCheckpoint(job, r, source)
 		return
 	}
-	_, err := readClaim(ctx, sink)
+	_, err := readClaim(ctx, &sink.openedSink)
 	refused, answered := errors.AsType[*objectstore.Scrubbed](err)
 	switch {
 	case err == nil:

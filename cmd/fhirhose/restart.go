@@ -5,8 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/removal"
 	"github.com/fhirhose/fhirhose/objectstore"
@@ -79,18 +83,53 @@ func (c *cli) confirm(ctx context.Context) error {
 }
 
 // planRemoval finds what this run has written.
-func planRemoval(ctx context.Context, job *jobfile.Job, source exportSource, sink *openedSink) (*removal.Plan, error) {
-	claim, err := readClaim(ctx, sink)
+func planRemoval(ctx context.Context, job *jobfile.Job, source exportSource, sink *openedSinks) (*removal.Plan, error) {
+	claim, err := readClaim(ctx, &sink.openedSink)
 	if err != nil && !isAbsent(err) {
+		return nil, err
+	}
+	tenants, err := writtenTenants(ctx, job, sink)
+	if err != nil {
 		return nil, err
 	}
 	return removal.Find(ctx, removal.Options{
 		Sink: sink.Sink, Output: job.Output().String(), Claim: claim,
+		All: job.AllTenants(), Tenants: tenants,
 		State: job.State, Checkpoint: checkpointFile,
 		Differs: func() error { return openCheckpoint(job, source) },
 		Remains: remains(ctx, sink.bucket),
 	})
 }
+
+// writtenTenants are the tenants that this run may have written for. Where the
+// checkpoint cannot be read nobody knows them, and their folders stay.
+func writtenTenants(ctx context.Context, job *jobfile.Job, sink *openedSinks) ([]removal.Tenant, error) {
+	names, err := checkpoint.TenantsOf(filepath.Join(job.State, checkpointFile))
+	if err != nil && pipeline.KindOf(err) != pipeline.KindCheckpoint {
+		return nil, err
+	}
+	tenants := make([]removal.Tenant, len(names))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(claimReaders)
+	for i, name := range names {
+		group.Go(func() error {
+			of, err := sink.tenant(name)
+			if err != nil {
+				return err
+			}
+			claim, err := readClaim(ctx, of)
+			if err != nil && !isAbsent(err) {
+				return err
+			}
+			tenants[i] = removal.Tenant{Name: name, Sink: of.Sink, Claim: claim}
+			return nil
+		})
+	}
+	return tenants, group.Wait()
+}
+
+// claimReaders is how many claims are read at the same time.
+const claimReaders = 16
 
 // remains says what a bucket keeps of removed objects.
 func remains(ctx context.Context, bucket *objectstore.Store) []string {

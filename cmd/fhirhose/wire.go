@@ -17,8 +17,6 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline/convert"
 	"github.com/fhirhose/fhirhose/pipeline/records"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
-	"github.com/fhirhose/fhirhose/sinks/bucket"
-	"github.com/fhirhose/fhirhose/sinks/folder"
 	"github.com/fhirhose/fhirhose/sources/dynamoexport"
 )
 
@@ -50,7 +48,7 @@ func openMover(ctx, running context.Context, job *jobfile.Job, seen *observation
 	}
 	closeAll := func() error { sink.close(); return store.Close() }
 	options.Claim = store.Claim()
-	m, err := records.New(options, source, sink.Sink, store, log)
+	m, err := records.New(options, source, sink.of, store, log)
 	if err != nil {
 		return nil, errors.Join(err, closeAll())
 	}
@@ -59,7 +57,7 @@ func openMover(ctx, running context.Context, job *jobfile.Job, seen *observation
 
 func recordOptions(job *jobfile.Job) records.Options {
 	prefix := job.Name + "/"
-	if job.Source.Tenant != "" {
+	if job.Source.Tenant != "" && !job.AllTenants() {
 		prefix = job.Source.Tenant + "/" + prefix
 	}
 	return records.Options{
@@ -132,37 +130,6 @@ func (w *wiring) openSourceStore(ctx context.Context) (*objectstore.Store, error
 	return w.openStore(ctx, from.Export, objectstore.Options{
 		Region: from.Region, PathStyle: from.S3.PathStyle, ExpectedBucketOwner: from.Owner,
 	})
-}
-
-// openedSink is a sink and what it stands on.
-type openedSink struct {
-	pipeline.Sink
-	bucket *objectstore.Store // nil on a disk
-	close  func()             // ends the sink's transfers
-}
-
-func (w *wiring) openSink(ctx, running context.Context) (*openedSink, error) {
-	at, to := w.job.Output(), w.job.Sink
-	if !at.IsS3() {
-		sink, err := folder.Open(folder.Options{Dir: at.Dir})
-		return &openedSink{sink, nil, func() {}}, err
-	}
-	store, err := w.openStore(ctx, at, objectstore.Options{
-		Region: to.Region, PathStyle: to.S3.PathStyle, RequestChecksums: to.S3.RequestChecksums, ExpectedBucketOwner: to.Owner,
-	})
-	if err != nil {
-		return nil, err
-	}
-	running, cancel := context.WithCancel(running)
-	sink, err := bucket.Open(running, bucket.Options{
-		Store: store, Tails: filepath.Join(w.job.State, tailsFolder),
-		KMSKey: to.KMSKey, Unconditional: !to.S3.ConditionalWrites,
-	})
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	return &openedSink{sink, store, func() { cancel(); sink.Close(); store.Close() }}, nil
 }
 
 func (w *wiring) openStore(ctx context.Context, at jobfile.Location, options objectstore.Options) (*objectstore.Store, error) {

@@ -1,6 +1,10 @@
 package jobfile
 
-import "time"
+import (
+	"time"
+
+	"github.com/fhirhose/fhirhose/pipeline/convert"
+)
 
 // Job is a migration as its settings describe it, validated, with every path
 // absolute.
@@ -18,15 +22,27 @@ type Job struct {
 	Warnings []string // what is accepted but probably not meant
 }
 
-// Output is where the job's folders go: [<tenant>/]<job> below the sink.
-func (j *Job) Output() Location { return j.Sink.Location.Join(j.Source.Tenant, j.Name) }
+// AllTenants tells whether each tenant of the table has a folder of its own.
+func (j *Job) AllTenants() bool { return j.Source.Tenant == convert.AllTenants }
+
+// Output is where the job's folders go: [<tenant>/]<job> below the sink. In a job
+// of all tenants it is <job>, which holds what belongs to none of them.
+func (j *Job) Output() Location {
+	if j.AllTenants() {
+		return j.OutputOf("")
+	}
+	return j.OutputOf(j.Source.Tenant)
+}
+
+// OutputOf is where the folders of one of all tenants go; "" is for none.
+func (j *Job) OutputOf(tenant string) Location { return j.Sink.Location.Join(tenant, j.Name) }
 
 // Source says where records come from, and which of them are meant.
 type Source struct {
 	Export   Location // of a DynamoDB export
 	Binaries string
 	Region   string
-	Tenant   string    // "" single-tenant
+	Tenant   string    // "" single-tenant, convert.AllTenants, or the only one whose rows are moved
 	Since    time.Time // exclusive; zero for none
 	Until    time.Time // inclusive; zero for none
 	Types    []string  // empty for all

@@ -125,7 +125,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 func TestBadValues(t *testing.T) {
 	for flag, want := range map[string][2]string{
 		"job":                          {"Clinic A", "may hold only a-z"},
-		"source.tenant":                {"*", "not yet available"},
+		"source.tenant":                {"a|b", "means all tenants"},
 		"source.binaries":              {"s3://b", "not yet available"},
 		"source.since":                 {"yesterday", "is not a moment"},
 		"source.types":                 {"patient", "is not the name of a resource type"},

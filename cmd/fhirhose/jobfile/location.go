@@ -73,10 +73,17 @@ func (l Location) within(outer Location) bool {
 	if l.IsS3() != outer.IsS3() || l.Bucket != outer.Bucket {
 		return false
 	}
-	inner, root := l.Dir, outer.Dir
+	return l.path() == outer.path() || strings.HasPrefix(l.path(), outer.path()+"/")
+}
+
+// below returns the name of l below outer, within which it lies.
+func (l Location) below(outer Location) string {
+	return strings.TrimPrefix(strings.TrimPrefix(l.path(), outer.path()), "/")
+}
+
+func (l Location) path() string {
 	if l.IsS3() {
-		inner, root = "/"+l.Prefix, "/"+outer.Prefix
+		return strings.TrimSuffix("/"+l.Prefix, "/")
 	}
-	root = strings.TrimSuffix(root, "/")
-	return inner == root || strings.HasPrefix(inner, root+"/")
+	return strings.TrimSuffix(filepath.ToSlash(l.Dir), "/")
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fhirhose/fhirhose/pipeline/convert"
 )
 
 // Setting is one key of the job file.
@@ -39,7 +41,7 @@ func Settings() []Setting {
 		{Key: "source.dynamodb_export.location", Help: "the export: s3://bucket/prefix/AWSDynamoDB/ID, or a directory; the folder that holds manifest-summary.json", set: location(func(j *Job) *Location { return &j.Source.Export })},
 		{Key: "source.binaries", Help: "bucket of Binary data; not yet available", set: text(func(j *Job) *string { return &j.Source.Binaries }, nil)},
 		{Key: "source.region", Help: "AWS region of the source bucket; empty: the AWS default", set: text(func(j *Job) *string { return &j.Source.Region }, nil)},
-		{Key: "source.tenant", Help: "tenant to move from a multi-tenant table; empty: a single-tenant table", set: text(func(j *Job) *string { return &j.Source.Tenant }, tenantID)},
+		{Key: "source.tenant", Help: "tenant to move from a multi-tenant table; \"*\": all, each under its own prefix; empty: a single-tenant table", set: text(func(j *Job) *string { return &j.Source.Tenant }, tenantID)},
 		{Key: "source.since", Help: "move only what was last updated after this moment (RFC 3339); it does not see deletes", set: moment(func(j *Job) *time.Time { return &j.Source.Since })},
 		{Key: "source.until", Help: "move only what was last updated up to this moment (RFC 3339)", set: moment(func(j *Job) *time.Time { return &j.Source.Until })},
 		{Key: "source.types", Help: "resource types to move; empty: all", list: true, set: setTypes},
@@ -183,11 +185,8 @@ func jobName(value string) error {
 }
 
 func tenantID(value string) error {
-	if value == "*" {
-		return errors.New(`"*" (all tenants in one pass) is not yet available; name one tenant`)
-	}
-	if !tenantPattern.MatchString(value) {
-		return errors.New("may hold only letters, digits, _ and -, and at most 64 of them")
+	if value != convert.AllTenants && !tenantPattern.MatchString(value) {
+		return errors.New(`may hold only letters, digits, _ and -, and at most 64 of them; "*" means all tenants`)
 	}
 	return nil
 }

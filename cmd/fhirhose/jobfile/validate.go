@@ -3,6 +3,7 @@ package jobfile
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/fhirhose/fhirhose/metrics"
 )
@@ -69,6 +70,13 @@ func apart(j *Job) error {
 		{"state", Location{Dir: j.State}},
 		{"source.dynamodb_export.location", j.Source.Export},
 	}
+	if j.AllTenants() {
+		for _, p := range places[1:] {
+			if j.mayBeOfATenant(p.at) {
+				return configError("read settings", "", fmt.Errorf("%s may lie in a tenant's folder below sink.location", p.name), "use a place of its own for each")
+			}
+		}
+	}
 	for i, a := range places {
 		for _, b := range places[i+1:] {
 			if a.at.within(b.at) || b.at.within(a.at) {
@@ -77,6 +85,18 @@ func apart(j *Job) error {
 		}
 	}
 	return nil
+}
+
+// mayBeOfATenant tells whether a place and <sink>/<tenant>/<job> lie within one
+// another for any tenant.
+func (j *Job) mayBeOfATenant(at Location) bool {
+	sink := j.Sink.Location
+	if sink.within(at) {
+		return true
+	}
+	tenant, rest, deep := strings.Cut(at.below(sink), "/")
+	job, _, _ := strings.Cut(rest, "/")
+	return at.within(sink) && tenantPattern.MatchString(tenant) && (!deep || job == j.Name)
 }
 
 func caps(j *Job) error {

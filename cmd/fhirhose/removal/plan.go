@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
 // Options say where a run has written.
@@ -15,6 +17,8 @@ type Options struct {
 	Sink       pipeline.Sink
 	Output     string // the sink's name for people
 	Claim      []byte // the sink's _fhirhose/claim.json; nil if there is none
+	All        bool   // a job of all tenants
+	Tenants    []Tenant
 	State      string // directory
 	Checkpoint string // file name in State
 	// Differs says why the checkpoint is not one of the job as it is set up
@@ -23,15 +27,19 @@ type Options struct {
 	Remains []string // what the sink will keep of removed files, in words
 }
 
+// Tenant is one that the checkpoint knows, in a job of all tenants.
+type Tenant struct {
+	Name  string
+	Sink  pipeline.Sink
+	Claim []byte // as in Options
+}
+
 // Plan is what goes and what stays.
 type Plan struct {
 	options    Options
-	names      []string // of files and empty folders, announcement and claim apart
-	announced  bool
-	claimed    bool // the claim goes
-	files      int64
-	bytes      int64
-	folders    map[string]bool
+	run        []byte   // the claim of the run in the job's own folder
+	own        *place   // the job's own folder
+	tenants    []*place // those of its tenants
 	left       []string // names that stay
 	stateBytes int64
 	readable   bool     // there is a checkpoint, and it can be read
@@ -39,14 +47,22 @@ type Plan struct {
 }
 
 // Find lists sink and state. A sink that is claimed by a run that the checkpoint
-// does not know is KindClaimed.
+// does not know is KindClaimed. A tenant's folder of another run is left alone.
 func Find(ctx context.Context, o Options) (*Plan, error) {
-	p := &Plan{options: o, folders: map[string]bool{}}
+	p := &Plan{options: o, own: &place{sink: o.Sink}}
 	owned, err := p.ask()
 	if err != nil {
 		return nil, err
 	}
-	if err := o.Sink.List(ctx, func(l pipeline.Listed) error { p.sort(l, owned); return nil }); err != nil {
+	p.own.owned = owned
+	for _, t := range o.Tenants {
+		p.tenants = append(p.tenants, &place{
+			tenant: t.Name, sink: t.Sink,
+			owned: t.Claim != nil && bytes.Equal(t.Claim, output.ClaimOf(p.run, t.Name)),
+			other: t.Claim != nil && !bytes.Equal(t.Claim, output.ClaimOf(p.run, t.Name)),
+		})
+	}
+	if err := p.list(ctx); err != nil {
 		return nil, err
 	}
 	p.stateBytes, err = stateSize(o.State, o.Checkpoint)
@@ -57,12 +73,18 @@ func Find(ctx context.Context, o Options) (*Plan, error) {
 func (p *Plan) ask() (owned bool, err error) {
 	o := p.options
 	own, err := checkpoint.ClaimOf(p.checkpoint())
+	if p.run = own; own == nil {
+		p.run = o.Claim
+	}
 	switch {
 	case pipeline.KindOf(err) == pipeline.KindCheckpoint:
 		p.notes = append(p.notes, words(err))
 		if o.Claim != nil {
 			p.notes = append(p.notes, "so nothing proves that the files in the sink are of this job's run: "+
 				"go on only if no other state directory knows them")
+		}
+		if o.All {
+			p.notes = append(p.notes, "nor does anything tell which tenants' folders are of this run: they stay")
 		}
 		return o.Claim != nil, nil
 	case err != nil:
@@ -83,33 +105,13 @@ func (p *Plan) ask() (owned bool, err error) {
 	return o.Claim != nil, nil
 }
 
-// sort decides about one name. Without a claim nothing in the sink is provably
-// of a run, since a run claims before it writes.
-func (p *Plan) sort(l pipeline.Listed, owned bool) {
-	switch {
-	case owned && l.Name == ClaimName && !l.Foreign:
-		p.claimed = true
-	case owned && l.Name == announceName && !l.Foreign:
-		p.announced = true
-	case owned && ofRun(l), ofAnybody(l):
-		p.names = append(p.names, l.Name)
-	default:
-		p.left = append(p.left, l.Name)
-		return
-	}
-	if ofAnybody(l) {
-		return
-	}
-	p.files++
-	p.bytes += l.Size
-	if folder := folderOf(l.Name); folder != "" {
-		p.folders[folder] = true
-	}
-}
-
 // Empty tells that there is nothing to remove.
 func (p *Plan) Empty() bool {
-	return p.files == 0 && len(p.names) == 0 && p.stateBytes == 0 && !p.readable
+	files, names := p.own.files, len(p.own.names)
+	for _, t := range p.tenants {
+		files, names = files+t.files, names+len(t.names)
+	}
+	return files == 0 && names == 0 && p.stateBytes == 0 && !p.readable
 }
 
 // Remove removes it. After an error, or a kill, another Find and Remove go on.
@@ -119,21 +121,17 @@ func (p *Plan) Remove(ctx context.Context) error {
 			return err
 		}
 	}
-	sink := p.options.Sink
-	if p.announced {
-		if err := sink.Remove(ctx, announceName); err != nil {
+	all := append(slices.Clone(p.tenants), p.own)
+	for _, step := range []func(context.Context, *place) error{unannounce, empty} {
+		if err := each(ctx, all, step); err != nil {
 			return err
 		}
 	}
-	if len(p.names) > 0 {
-		if err := sink.Remove(ctx, p.names...); err != nil {
-			return err
-		}
+	if err := each(ctx, p.tenants, unclaim); err != nil {
+		return err
 	}
-	if p.claimed {
-		if err := sink.Remove(ctx, ClaimName); err != nil {
-			return err
-		}
+	if err := unclaim(ctx, p.own); err != nil {
+		return err
 	}
 	return removeState(p.options.State, p.options.Checkpoint)
 }

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"path/filepath"
+
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
+	"github.com/fhirhose/fhirhose/objectstore"
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/sinks/bucket"
+	"github.com/fhirhose/fhirhose/sinks/folder"
+)
+
+// openedSink is the sink of one folder and what it stands on.
+type openedSink struct {
+	pipeline.Sink
+	bucket *objectstore.Store // nil on a disk
+}
+
+// openedSinks are the sinks of a job: its own, and one for each tenant in a job of
+// all tenants. They share connections and the bound of transfers.
+type openedSinks struct {
+	openedSink
+	tenant func(tenant string) (*openedSink, error)
+	close  func() // ends the transfers of all
+}
+
+// of returns the sink of a tenant, for the pipeline.
+func (s *openedSinks) of(tenant string) (pipeline.Sink, error) {
+	if tenant == "" {
+		return s.Sink, nil
+	}
+	opened, err := s.tenant(tenant)
+	if err != nil {
+		return nil, err
+	}
+	return opened.Sink, nil
+}
+
+func (w *wiring) openSink(ctx, running context.Context) (*openedSinks, error) {
+	if w.job.Output().IsS3() {
+		return w.openBucket(ctx, running)
+	}
+	open := func(at jobfile.Location) (*openedSink, error) {
+		sink, err := folder.Open(folder.Options{Dir: at.Dir})
+		return &openedSink{sink, nil}, err
+	}
+	own, err := open(w.job.Output())
+	return &openedSinks{
+		*own, func(tenant string) (*openedSink, error) { return open(w.job.OutputOf(tenant)) }, func() {},
+	}, err
+}
+
+func (w *wiring) openBucket(ctx, running context.Context) (*openedSinks, error) {
+	at, to := w.job.Output(), w.job.Sink
+	store, err := w.openStore(ctx, at, objectstore.Options{
+		Region: to.Region, PathStyle: to.S3.PathStyle, RequestChecksums: to.S3.RequestChecksums, ExpectedBucketOwner: to.Owner,
+	})
+	if err != nil {
+		return nil, err
+	}
+	running, cancel := context.WithCancel(running)
+	sink, err := bucket.Open(running, bucket.Options{
+		Store: store, Tails: w.tails(""),
+		KMSKey: to.KMSKey, Unconditional: !to.S3.ConditionalWrites,
+	})
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	beside := func(tenant string) (*openedSink, error) {
+		at := w.job.OutputOf(tenant)
+		of, err := sink.Beside(at.Prefix, w.tails(tenant))
+		return &openedSink{of, store.Beside(at.Prefix)}, err
+	}
+	return &openedSinks{openedSink{sink, store}, beside, func() { cancel(); sink.Close(); store.Close() }}, nil
+}
+
+// tails is the directory of a tenant's tails. The tenant is written in
+// hexadecimal: the file system may not tell a from A.
+func (w *wiring) tails(tenant string) string {
+	all := filepath.Join(w.job.State, tailsFolder)
+	switch {
+	case !w.job.AllTenants():
+		return all
+	case tenant == "":
+		return filepath.Join(all, "own")
+	default:
+		return filepath.Join(all, hex.EncodeToString([]byte(tenant)))
+	}
+}
