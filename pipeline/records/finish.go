@@ -25,6 +25,9 @@ type part struct {
 // finish proves that everything adds up, and announces the output of each tenant.
 // Each step can be repeated: nothing in the files depends on a time or a run (I3).
 func (m *Mover) finish(ctx context.Context) error {
+	if err := m.finishSecond(ctx); err != nil {
+		return err
+	}
 	parts, err := m.parts()
 	if err != nil {
 		return err
@@ -86,6 +89,13 @@ func (m *Mover) parts() ([]part, error) {
 	files, err := m.out.Sealed()
 	if err != nil {
 		return nil, err
+	}
+	if s := m.second.Load(); s != nil {
+		more, err := s.Output().Sealed()
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, more...)
 	}
 	slices.SortFunc(files, func(a, b output.File) int {
 		return cmp.Or(

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/binaries"
 	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
@@ -29,7 +30,10 @@ type live struct {
 	skipped  int64                            // compressed bytes that earlier processes have done
 	waiting  int                              // object that the merge waits for, -1 if it moves
 	since    time.Time
-	moved    time.Time // last progress
+	moved    time.Time        // last progress
+	listing  int64            // objects of the binary bucket that are listed so far
+	settled  *binaries.Status // in totals; nil until the second pipeline is done
+	orphans  *binaries.Orphans
 }
 
 // totals are the counters that a cut stores and a restart goes on with.

@@ -47,7 +47,9 @@ func (g *merger) run(ctx context.Context, stop <-chan struct{}) error {
 			return err
 		}
 	}
-	g.m.live.setPhase(metrics.PhaseFinishing)
+	if g.m.road == nil {
+		g.m.live.setPhase(metrics.PhaseFinishing)
+	}
 	g.sharder.CloseAll()
 	if err := g.send(ctx, nil); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,6 +26,7 @@ type Mover struct {
 	source     pipeline.Source
 	sinks      *output.Sinks
 	store      output.Checkpoint
+	openSink   func(tenant string) (pipeline.Sink, error)
 	log        *slog.Logger
 	objects    []pipeline.Object
 	exportTime time.Time
@@ -41,6 +43,7 @@ type Mover struct {
 	merger    *merger
 	out       *output.Output
 	road      *road // nil in a job without binaries
+	second    atomic.Pointer[second]
 	cancelled func() error
 }
 
@@ -54,7 +57,7 @@ func New(options Options, source pipeline.Source, sinks func(tenant string) (pip
 		return nil, err
 	}
 	m := &Mover{
-		options: options, plan: plan, source: source, sinks: output.NewSinks(sinks, options.Claim, store), store: store, log: log,
+		options: options, plan: plan, source: source, openSink: sinks, sinks: output.NewSinks(sinks, options.Claim, store), store: store, log: log,
 		objects: source.Objects(), exportTime: source.ExportTime(),
 		live:      newLive(options.Convert.Tenant == convert.AllTenants),
 		ready:     make(chan *lane, options.Lanes),
@@ -113,17 +116,21 @@ func (m *Mover) run(ctx context.Context, stop <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
+	if err := m.openSecond(past.state); err != nil {
+		return err
+	}
 	if err := m.own(ctx, past, files); err != nil {
 		return err
 	}
 	if err := m.resume(past.state, files); err != nil {
 		return err
 	}
-	if past.state == nil || !past.state.AllRead {
-		m.live.setPhase(metrics.PhaseMoving)
-		if err := m.move(ctx, stop); err != nil {
-			return err
-		}
+	if err := m.resumeSecond(ctx); err != nil {
+		return err
+	}
+	m.live.setPhase(metrics.PhaseMoving)
+	if err := m.moveBoth(ctx, stop, past.state == nil || !past.state.AllRead); err != nil {
+		return err
 	}
 	m.live.setPhase(metrics.PhaseFinishing)
 	return m.finish(ctx)

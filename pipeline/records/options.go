@@ -21,8 +21,13 @@ type Options struct {
 	// tests scale down; 0 means the constant.
 	BatchBytes     int
 	SegmentEntries int
+	// Binaries, and Contents with it, run the second pipeline; nil: Binary rows are
+	// written as they are. What follows from this job is set here.
+	Binaries *binaries.Options
 
 	// ---
+
+	Contents pipeline.Contents // of Binaries
 
 	State   string // directory of open ledger rows; PHI
 	Claim   []byte // what _fhirhose/claim.json holds while this run owns the sink
@@ -87,13 +92,13 @@ func (o *Options) plan() (memoryPlan, error) {
 	if p.workers <= 0 {
 		p.workers = runtime.GOMAXPROCS(0)
 	}
-	free := o.Memory - processBytes - heavyBytes - int64(o.Lanes)*laneBytes
+	free := o.Memory - o.binaryMemory() - processBytes - heavyBytes - int64(o.Lanes)*laneBytes
 	least := int64(o.Lanes+2)*o.batchCost() + workerBytes
 	if o.Memory < MinMemory || free < least {
 		return p, &pipeline.Error{
 			Op: "divide limits.memory", Kind: pipeline.KindConfig,
 			Err:  fmt.Errorf("%d MiB do not hold %d lanes", o.Memory>>20, o.Lanes),
-			Hint: fmt.Sprintf("set limits.memory to at least %d MiB", max(MinMemory, processBytes+heavyBytes+int64(o.Lanes)*laneBytes+2*least)>>20),
+			Hint: fmt.Sprintf("set limits.memory to at least %d MiB", max(MinMemory, processBytes+heavyBytes+int64(o.Lanes)*laneBytes+2*least+o.binaryMemory())>>20),
 		}
 	}
 	p.workers = int(min(int64(p.workers), max(1, free/3/workerBytes)))

@@ -101,6 +101,9 @@ func (m *Mover) own(ctx context.Context, h history, open []output.File) error {
 	if err := m.sinks.Own(ctx); err != nil || !h.begun {
 		return err
 	}
+	if s := m.second.Load(); s != nil {
+		open = append(slices.Clip(open), s.past...)
+	}
 	return m.sinks.Sweep(ctx, open)
 }
 
@@ -108,11 +111,6 @@ func (m *Mover) own(ctx context.Context, h history, open []output.File) error {
 func (m *Mover) resume(state *jobState, files []output.File) error {
 	if err := durable.MkdirAll(filepath.Join(m.options.State, "open")); err != nil {
 		return durable.Failure("make directory", m.options.State, err)
-	}
-	if m.road != nil {
-		if err := m.road.open(state); err != nil {
-			return err
-		}
 	}
 	m.merger = &merger{m: m, sharder: shard.New(m.options.Caps)}
 	for range m.options.Lanes {

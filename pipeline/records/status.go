@@ -43,6 +43,7 @@ func (m *Mover) Status() metrics.Status {
 			Name: stage.Name, Busy: stage.Busy().Seconds(), Queue: queue, Capacity: capacity,
 		})
 	}
+	m.addSecond(&s)
 	return s
 }
 

@@ -1,0 +1,201 @@
+package records
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fhirhose/fhirhose/metrics"
+	"github.com/fhirhose/fhirhose/pipeline/binaries"
+	"github.com/fhirhose/fhirhose/pipeline/output"
+)
+
+// second is the binary pipeline beside this one. It has its own output, its own
+// entries in the checkpoint, and its own view of the sinks: two committers must
+// not settle one sink.
+type second struct {
+	*binaries.Pipeline
+	sinks *output.Sinks
+	past  []output.File // open at the last cut
+}
+
+// binaryMemory is the second pipeline's part of limits.memory.
+func (o *Options) binaryMemory() int64 {
+	if o.Binaries == nil {
+		return 0
+	}
+	return min(max(o.Memory/4, binaries.MinMemory), 256<<20)
+}
+
+// openSecond brings the road and the second pipeline to their last cuts, as far
+// as that touches `state` alone.
+func (m *Mover) openSecond(state *jobState) error {
+	if m.road == nil {
+		return nil
+	}
+	if err := m.road.open(state); err != nil {
+		return err
+	}
+	options := *m.options.Binaries
+	options.State, options.Objects, options.Heavy = m.options.State, m.objects, m.heavy
+	options.Tenant, options.Field = m.options.Convert.Tenant, m.options.Convert.BinaryField
+	options.Memory, options.SegmentEntries = m.options.binaryMemory(), m.options.SegmentEntries
+	options.CutEvery, options.CutBytes, options.CutRest = m.options.CutEvery, m.options.CutBytes, m.options.CutRest
+	options.OnCut = m.onCut
+	s := &second{sinks: output.NewSinks(m.openSink, m.options.Claim, m.store)}
+	var err error
+	if s.Pipeline, err = binaries.New(options, m.options.Contents, m.road.log, s.sinks, m.store); err != nil {
+		return err
+	}
+	s.past, err = s.Output().Open()
+	m.second.Store(s)
+	return err
+}
+
+// resumeSecond comes after the sinks are this run's.
+func (m *Mover) resumeSecond(ctx context.Context) error {
+	s := m.second.Load()
+	if s == nil {
+		return nil
+	}
+	if err := s.sinks.Own(ctx); err != nil {
+		return err
+	}
+	return s.Resume(s.past)
+}
+
+// moveBoth runs the two pipelines side by side. A stop drains both.
+func (m *Mover) moveBoth(ctx context.Context, stop <-chan struct{}, records bool) error {
+	var stopped atomic.Bool
+	group, ctx := errgroup.WithContext(ctx)
+	run := func(pipeline func(context.Context, <-chan struct{}) error) {
+		group.Go(func() error {
+			err := pipeline(ctx, stop)
+			if errors.Is(err, ErrStopped) || errors.Is(err, binaries.ErrStopped) {
+				stopped.Store(true) // the other one drains too
+				return nil
+			}
+			return err
+		})
+	}
+	if records {
+		run(m.move)
+	}
+	if s := m.second.Load(); s != nil {
+		run(func(ctx context.Context, stop <-chan struct{}) error {
+			if err := m.options.Contents.List(ctx, m.live.listed); err != nil {
+				return err
+			}
+			return s.Run(ctx, stop)
+		})
+	}
+	if err := group.Wait(); err != nil || !stopped.Load() {
+		return err
+	}
+	return ErrStopped
+}
+
+// finishSecond takes the second pipeline's totals over into the job's, and lists
+// the objects that no row names.
+func (m *Mover) finishSecond(ctx context.Context) error {
+	s := m.second.Load()
+	if s == nil {
+		return nil
+	}
+	orphans, err := s.Orphans(ctx, m.exportTime)
+	if err != nil {
+		return err
+	}
+	m.live.takeOver(s.Status(), orphans)
+	return nil
+}
+
+// takeOver adds the totals of Binaries. It comes once, when all are written.
+func (v *live) takeOver(s binaries.Status, orphans binaries.Orphans) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.settled, v.orphans = &s, &orphans
+	for tenant, t := range s.Tenants {
+		v.totals.addBinaries(t)
+		if y := v.tenant(tenant); y != nil {
+			y.addBinaries(t)
+		}
+	}
+	v.folders = withFolders(v.folders, s.Folders)
+}
+
+func (y *tally) addBinaries(b binaries.Totals) {
+	t := y.Types["Binary"]
+	if t == nil {
+		t = &metrics.TypeTotals{}
+		y.Types["Binary"] = t
+	}
+	addBinaries(t, b)
+}
+
+func addBinaries(t *metrics.TypeTotals, b binaries.Totals) {
+	t.Written += b.Written
+	t.BytesWritten += b.WrittenBytes
+	for reason, n := range b.Quarantined {
+		if t.Quarantined == nil {
+			t.Quarantined = make(map[string]int64)
+		}
+		t.Quarantined[reason] += n
+	}
+}
+
+func withFolders(folders, more map[string]int) map[string]int {
+	all := maps.Clone(folders)
+	if all == nil {
+		all = make(map[string]int)
+	}
+	maps.Copy(all, more)
+	return all
+}
+
+// listed notes how many objects of the binary bucket are listed so far.
+func (v *live) listed(objects int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.listing, v.moved = objects, time.Now()
+}
+
+// addSecond adds the second pipeline to the operator's view. It needs live.mu.
+func (m *Mover) addSecond(s *metrics.Status) {
+	p := m.second.Load()
+	if p == nil {
+		return
+	}
+	now := p.Status()
+	if m.live.settled == nil {
+		for tenant, t := range now.Tenants {
+			s.AddBinaries(tenant, t.Written, t.WrittenBytes, t.Quarantined)
+		}
+		s.Folders = withFolders(s.Folders, now.Folders)
+	}
+	s.Files += now.Files
+	s.OpenFiles += now.OpenFiles
+	s.FilesSealed += now.FilesSealed
+	s.BytesInFlight += now.BytesInMemory
+	s.Cuts += now.Cuts
+	s.CutSeconds += now.CutSeconds
+	if now.LastCut.After(s.LastCut) {
+		s.LastCut, s.LastCutLength = now.LastCut, now.LastSeconds
+	}
+	if now.LastProgress.After(s.LastProgress) {
+		s.LastProgress = now.LastProgress
+	}
+	if s.WaitingFor == "" {
+		s.WaitingFor = now.WaitingFor
+	}
+	for _, stage := range now.Stages {
+		queue, capacity := stage.Queue()
+		s.Stages = append(s.Stages, metrics.Stage{
+			Name: "binaries-" + stage.Name, Busy: stage.Busy().Seconds(), Queue: queue, Capacity: capacity,
+		})
+	}
+}
