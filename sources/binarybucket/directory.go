@@ -63,6 +63,9 @@ type walk struct {
 // folder adds what lies in a folder; its key ends in a slash or is "".
 func (w *walk) folder(ctx context.Context, key string) error {
 	folder, err := os.Open(w.directory.path(key))
+	if errors.Is(err, fs.ErrNotExist) && key != w.directory.prefix {
+		return nil // removed while we looked
+	}
 	if err != nil {
 		return fault("list", w.directory.root, err)
 	}
@@ -92,15 +95,16 @@ func (w *walk) entry(ctx context.Context, key string, entry fs.DirEntry) error {
 		return w.folder(ctx, key+"/")
 	}
 	info, err := os.Stat(w.directory.path(key)) // of a link: what it leads to
+	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && entry.Type().IsRegular():
+	case missing && entry.Type().IsRegular():
 		return nil // removed while we looked
-	case err != nil:
+	case err != nil && !missing:
 		return fault("list", w.directory.root, err)
-	case !info.Mode().IsRegular():
+	case missing, !info.Mode().IsRegular(): // I5: what it stands for cannot be told
 		return &pipeline.Error{
 			Op: "list", Object: w.directory.root, Kind: pipeline.KindConfig,
-			Err:  errors.New("something in it is neither a file nor a folder (" + info.Mode().Type().String() + ")"),
+			Err:  errors.New("something in it is neither a file nor a folder"),
 			Hint: "links to folders are not followed; let the directory hold a plain copy of the bucket",
 		}
 	}

@@ -75,7 +75,7 @@ func (s *Sorter) Close() error {
 }
 
 func (s *Sorter) drop() error {
-	var failed []error
+	failed := make([]error, 0, 2*len(s.runs))
 	for _, r := range s.runs {
 		failed = append(failed, r.Close(), remove(r.path))
 	}
