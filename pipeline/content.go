@@ -41,8 +41,9 @@ type Contents interface {
 	Totals() (objects, bytes int64)
 
 	// Find returns, in key order, the listed objects whose key is prefix with
-	// anything but a slash behind it, and their numbers in the listing, which
-	// follow each other from first; at most two, for two are too many.
+	// anything but a slash behind it, and the number of the first in the listing;
+	// at most two, for two are too many. The second's number is the next one, unless
+	// keys with a slash lie between the two.
 	Find(prefix string) (found []Content, first int64, err error)
 
 	// Erased returns the objects that once had such a key and now are

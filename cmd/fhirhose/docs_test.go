@@ -49,7 +49,7 @@ Each key is also a flag and an environment variable. A value counts in this orde
 4. the job file
 5. the variables of the FHIR Works migration tool, in the environment or ` + "`.env`" + `: ` + "`EXPORT_BUCKET_URI`" + `
    (it may end in ` + "`/<tenant>`" + `) or ` + "`EXPORT_BUCKET_NAME`" + ` for sink.location, ` + "`API_AWS_REGION`" + ` for both
-   regions, ` + "`MIGRATION_TENANT_ID`" + ` for source.tenant
+   regions, ` + "`MIGRATION_TENANT_ID`" + ` for source.tenant, ` + "`BINARY_BUCKET_NAME`" + ` for source.binaries
 6. the default
 
 AWS credentials and endpoints come from the AWS SDK's own places, and from ` + "`.env`" + ` where it has

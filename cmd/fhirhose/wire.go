@@ -30,6 +30,9 @@ const (
 // does not write to the sink. ctx bounds the opening, running the transfers of
 // the sink until the job is closed.
 func openMover(ctx, running context.Context, job *jobfile.Job, seen *observation, log *slog.Logger) (*opened, error) {
+	if err := notYetWired(job); err != nil {
+		return nil, err
+	}
 	w := wiring{job: job, seen: seen, bandwidth: objectstore.NewBandwidth(job.Limits.Bandwidth)}
 	source, err := w.openSource(ctx)
 	if err != nil {

@@ -209,7 +209,7 @@ func (m *Mover) readLedger(ctx context.Context, p *part, memory int) error {
 
 // recordFinish makes the end known to every later run of the job.
 func (m *Mover) recordFinish() error {
-	if err := m.out.RemoveRows(); err != nil {
+	if err := m.removeState(); err != nil {
 		return err
 	}
 	status, err := json.Marshal(m.Status())

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/binaries"
 	"github.com/fhirhose/fhirhose/pipeline/convert"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
 )

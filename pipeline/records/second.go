@@ -120,21 +120,25 @@ func (v *live) takeOver(s binaries.Status, orphans binaries.Orphans) {
 	defer v.mu.Unlock()
 	v.settled, v.orphans = &s, &orphans
 	for tenant, t := range s.Tenants {
-		v.totals.addBinaries(t)
+		addBinaries(binaryTotals(v.totals.Types), t)
 		if y := v.tenant(tenant); y != nil {
-			y.addBinaries(t)
+			addBinaries(binaryTotals(y.Types), t)
 		}
 	}
 	v.folders = withFolders(v.folders, s.Folders)
+	for tenant, n := range s.TenantFolders {
+		v.byTenant[tenant] += n
+	}
 }
 
-func (y *tally) addBinaries(b binaries.Totals) {
-	t := y.Types["Binary"]
+// binaryTotals returns the totals of type Binary.
+func binaryTotals(types map[string]*metrics.TypeTotals) *metrics.TypeTotals {
+	t := types["Binary"]
 	if t == nil {
 		t = &metrics.TypeTotals{}
-		y.Types["Binary"] = t
+		types["Binary"] = t
 	}
-	addBinaries(t, b)
+	return t
 }
 
 func addBinaries(t *metrics.TypeTotals, b binaries.Totals) {
@@ -148,13 +152,24 @@ func addBinaries(t *metrics.TypeTotals, b binaries.Totals) {
 	}
 }
 
+// withFolders adds the folders of Binaries, which have names of their own.
 func withFolders(folders, more map[string]int) map[string]int {
-	all := maps.Clone(folders)
-	if all == nil {
-		all = make(map[string]int)
-	}
+	all := make(map[string]int, len(folders)+len(more))
+	maps.Copy(all, folders)
 	maps.Copy(all, more)
 	return all
+}
+
+// removeState removes what both pipelines kept in `state`: the job is finished.
+func (m *Mover) removeState() error {
+	if err := m.out.RemoveRows(); err != nil {
+		return err
+	}
+	s := m.second.Load()
+	if s == nil {
+		return nil
+	}
+	return errors.Join(s.Output().RemoveRows(), s.RemoveState(), m.road.log.Remove())
 }
 
 // listed notes how many objects of the binary bucket are listed so far.
@@ -173,7 +188,12 @@ func (m *Mover) addSecond(s *metrics.Status) {
 	now := p.Status()
 	if m.live.settled == nil {
 		for tenant, t := range now.Tenants {
-			s.AddBinaries(tenant, t.Written, t.WrittenBytes, t.Quarantined)
+			addBinaries(binaryTotals(s.Types), t)
+			if of := s.Tenants[tenant]; of != nil {
+				of.Written += t.Written
+				of.BytesWritten += t.WrittenBytes
+				of.Quarantined += sum(t.Quarantined)
+			}
 		}
 		s.Folders = withFolders(s.Folders, now.Folders)
 	}

@@ -36,7 +36,7 @@ func (b *bucket) name() string { return b.store.Location().String() }
 // list prefers the listing with versions: one pass tells the current objects, the
 // ids that pin them, and what was deleted. Those who may not list versions, and
 // look-alikes that cannot, list objects; then ETags pin.
-func (b *bucket) list(ctx context.Context, current, erased *listing.Writer, progress func(int64)) error {
+func (b *bucket) list(ctx context.Context, current, erased *listing.Sorter, progress func(int64)) error {
 	pass := &pass{bucket: b, current: current, erased: erased, progress: progress}
 	if root := b.store.Location().Prefix; root != "" {
 		pass.root = root + "/"
@@ -46,7 +46,10 @@ func (b *bucket) list(ctx context.Context, current, erased *listing.Writer, prog
 		erased.Remark(versionsHidden)
 		err = b.store.ListObjects(ctx, pass.root+b.prefix, pass.object)
 	}
-	return pass.refuse(err)
+	if isDenied(err) {
+		return refused("list", b.name(), err, "allow this identity s3:ListBucket there, and s3:ListBucketVersions if it keeps versions")
+	}
+	return err
 }
 
 // cannotListVersions is true for every refusal of the request as such. What
@@ -60,7 +63,7 @@ func cannotListVersions(err error) bool {
 type pass struct {
 	bucket          *bucket
 	root            string // of keys: what lies before those of the location
-	current, erased *listing.Writer
+	current, erased *listing.Sorter
 	progress        func(int64)
 	seen            int64
 	last            string // the key of the version seen last
@@ -98,19 +101,6 @@ func (p *pass) content(o objectstore.Listed) pipeline.Content {
 		Key: strings.TrimPrefix(o.Key, p.root), VersionID: o.VersionID, ETag: o.ETag,
 		Size: o.Size, Modified: o.Modified,
 	}
-}
-
-func (p *pass) refuse(err error) error {
-	if errors.Is(err, listing.ErrOrder) {
-		return &pipeline.Error{
-			Op: "list", Object: p.bucket.name(), Kind: pipeline.KindConfig, Err: err,
-			Hint: "this S3 service lists in an order of its own; copy the bucket to a directory and name that",
-		}
-	}
-	if isDenied(err) {
-		return refused("list", p.bucket.name(), err, "allow this identity s3:ListBucket there, and s3:ListBucketVersions if it keeps versions")
-	}
-	return fault("list", p.bucket.name(), err)
 }
 
 func isDenied(err error) bool {

@@ -24,24 +24,16 @@ func (d *directory) name() string { return d.root }
 
 func (d *directory) path(key string) string { return filepath.Join(d.root, filepath.FromSlash(key)) }
 
-// list walks the tree in the order of the file system and sorts the keys: S3's
-// order is that of whole keys, in which "a.b" comes before "a/b".
-func (d *directory) list(ctx context.Context, current, _ *listing.Writer, progress func(int64)) error {
+// list walks the tree in the order of the file system.
+func (d *directory) list(ctx context.Context, current, _ *listing.Sorter, progress func(int64)) error {
 	if err := d.look(); err != nil {
 		return err
 	}
-	w := &walk{directory: d, sorter: listing.NewSorter(current.Path()), progress: progress}
-	defer func() { _ = w.sorter.Close() }() // what it leaves is swept by the next listing
-	if d.prefix == "" {
-		if err := w.folder(ctx, ""); err != nil {
-			return err
-		}
-	} else if _, err := os.Stat(d.path(d.prefix)); err == nil { // else a tenant without contents
-		if err := w.folder(ctx, d.prefix); err != nil {
-			return err
-		}
+	w := &walk{directory: d, current: current, progress: progress}
+	if _, err := os.Stat(d.path(d.prefix)); errors.Is(err, fs.ErrNotExist) {
+		return nil // a tenant without contents
 	}
-	return fault("sort the list of", d.root, w.sorter.Each(current.Add))
+	return w.folder(ctx, d.prefix)
 }
 
 // look refuses a location that is none: an empty listing would say that every
@@ -64,14 +56,16 @@ func (d *directory) look() error {
 // walk is a pass over a directory.
 type walk struct {
 	directory *directory
-	sorter    *listing.Sorter
+	current   *listing.Sorter
 	progress  func(int64)
-	objects   int64
 }
 
 // folder adds what lies in a folder; its key ends in a slash or is "".
 func (w *walk) folder(ctx context.Context, key string) error {
 	folder, err := os.Open(w.directory.path(key))
+	if errors.Is(err, fs.ErrNotExist) && key != w.directory.prefix {
+		return nil // removed while we looked
+	}
 	if err != nil {
 		return fault("list", w.directory.root, err)
 	}
@@ -92,7 +86,7 @@ func (w *walk) folder(ctx context.Context, key string) error {
 				return err
 			}
 		}
-		w.progress(w.objects)
+		w.progress(w.current.Objects())
 	}
 }
 
@@ -101,20 +95,20 @@ func (w *walk) entry(ctx context.Context, key string, entry fs.DirEntry) error {
 		return w.folder(ctx, key+"/")
 	}
 	info, err := os.Stat(w.directory.path(key)) // of a link: what it leads to
+	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && entry.Type().IsRegular():
+	case missing && entry.Type().IsRegular():
 		return nil // removed while we looked
-	case err != nil:
+	case err != nil && !missing:
 		return fault("list", w.directory.root, err)
-	case !info.Mode().IsRegular():
+	case missing, !info.Mode().IsRegular(): // I5: what it stands for cannot be told
 		return &pipeline.Error{
 			Op: "list", Object: w.directory.root, Kind: pipeline.KindConfig,
-			Err:  errors.New("something in it is neither a file nor a folder (" + info.Mode().Type().String() + ")"),
+			Err:  errors.New("something in it is neither a file nor a folder"),
 			Hint: "links to folders are not followed; let the directory hold a plain copy of the bucket",
 		}
 	}
-	w.objects++
-	return fault("sort the list of", w.directory.root, w.sorter.Add(contentOf(key, info)))
+	return w.current.Add(contentOf(key, info))
 }
 
 // contentOf is a file with what stands for its identity: size, mtime and inode.

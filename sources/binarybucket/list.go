@@ -73,25 +73,25 @@ func (s *Source) makeListing(ctx context.Context, progress func(objects int64)) 
 	if err := s.sweep(); err != nil {
 		return fault("list into", filepath.Dir(s.indexPath()), err)
 	}
-	err := s.writeListing(ctx, progress)
-	if err != nil {
-		_ = s.sweep() // its space may be what is lacking
-	}
-	return err
+	return s.writeListing(ctx, progress)
 }
 
-func (s *Source) writeListing(ctx context.Context, progress func(objects int64)) error {
-	current := listing.Create(s.indexPath(), s.fingerprint())
-	erased := listing.Create(s.erasedPath(), s.fingerprint())
+func (s *Source) writeListing(ctx context.Context, progress func(objects int64)) (err error) {
+	folder := filepath.Dir(s.indexPath())
+	current := listing.NewSorter(s.indexPath(), s.fingerprint())
+	erased := listing.NewSorter(s.erasedPath(), s.fingerprint())
+	defer func() { // of runs; what stays of them is swept by the next listing
+		err = fault("list into", folder, errors.Join(err, current.Close(), erased.Close()))
+	}()
 	if err := s.place.list(ctx, current, erased, progress); err != nil {
 		return err
 	}
-	for _, w := range []*listing.Writer{erased, current} {
-		if err := w.Commit(); err != nil {
-			return fault("list into", filepath.Dir(s.indexPath()), err)
+	for _, sorter := range []*listing.Sorter{erased, current} {
+		if err := sorter.Commit(); err != nil {
+			return err
 		}
 	}
-	return fault("list", s.place.name(), faultpoint.At("listed"))
+	return faultpoint.At("listed")
 }
 
 // sweep removes what a listing that was cut short has left.

@@ -19,9 +19,9 @@ type place interface {
 	// name is what an operator calls the place: its path or its S3 URL.
 	name() string
 
-	// list writes the objects that are there to current, and those that were, and
-	// still can be read, to erased, each in the order of their keys.
-	list(ctx context.Context, current, erased *listing.Writer, progress func(objects int64)) error
+	// list adds the objects that are there to current, and those that were, and
+	// still can be read, to erased, in any order.
+	list(ctx context.Context, current, erased *listing.Sorter, progress func(objects int64)) error
 
 	// read returns n bytes of c from offset on; n is more than 0. They are followed
 	// by io.EOF only if all of them came, and were c's.
@@ -45,6 +45,8 @@ func fault(op, object string, err error) error {
 	switch {
 	case errors.Is(err, listing.ErrDamaged), errors.Is(err, listing.ErrOther):
 		return &pipeline.Error{Op: op, Object: object, Kind: pipeline.KindCheckpoint, Err: err, Hint: hintRelist}
+	case errors.Is(err, listing.ErrTwice):
+		return &pipeline.Error{Op: op, Object: object, Kind: pipeline.KindRetryLater, Err: err, Hint: "let nothing write to the bucket while it is listed, and run the same command again"}
 	default:
 		return durable.Failure(op, object, bare(err))
 	}

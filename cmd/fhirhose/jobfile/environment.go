@@ -100,7 +100,6 @@ func strayVariables(env map[string]string) (warnings []string) {
 // fhirWorksVariables understands the names of the FHIR Works migration tool
 // (its .env file). They count below everything of ours, the job file too: a
 // variable that was left behind must not redirect a job that names its sink.
-// BINARY_BUCKET_NAME waits for Binaries.
 func fhirWorksVariables(env map[string]string) map[string]value {
 	values := map[string]value{}
 	take := func(key, name, text string) {
@@ -111,6 +110,9 @@ func fhirWorksVariables(env map[string]string) map[string]value {
 	take("source.tenant", "MIGRATION_TENANT_ID", env["MIGRATION_TENANT_ID"])
 	take("source.region", "API_AWS_REGION", env["API_AWS_REGION"])
 	take("sink.region", "API_AWS_REGION", env["API_AWS_REGION"])
+	if bucket := env["BINARY_BUCKET_NAME"]; bucket != "" {
+		take("source.binaries", "BINARY_BUCKET_NAME", "s3://"+bucket)
+	}
 	if bucket := env["EXPORT_BUCKET_NAME"]; bucket != "" {
 		take("sink.location", "EXPORT_BUCKET_NAME", "s3://"+bucket)
 	}

@@ -40,7 +40,7 @@ func (j *Job) OutputOf(tenant string) Location { return j.Sink.Location.Join(ten
 // Source says where records come from, and which of them are meant.
 type Source struct {
 	Export   Location // of a DynamoDB export
-	Binaries string
+	Binaries Location // of the contents of Binary rows; zero unless they are fetched
 	Region   string
 	Tenant   string    // "" single-tenant, convert.AllTenants, or the only one whose rows are moved
 	Since    time.Time // exclusive; zero for none
@@ -49,6 +49,10 @@ type Source struct {
 	Deleted  bool      // write DELETED rows
 	Owner    string    // account that must own the bucket; "" for any
 	S3       S3
+
+	BinaryRows     BinaryRows
+	BinaryField    string // "data" or "content"
+	RecoverDeleted bool   // look for noncurrent contents of DELETED Binary rows
 }
 
 // Sink says where folders come to rest.
@@ -73,6 +77,8 @@ type Layout struct {
 	MaxFolderSize  int64 // bytes
 	MaxFolderFiles int
 	Lanes          int
+
+	MaxBinaryFileSize int64 // bytes; that of a file of Binaries
 }
 
 // Limits bound what the process uses; they never shape the output.
@@ -81,4 +87,5 @@ type Limits struct {
 	Workers   int   // 0: one per core
 	Spool     int64 // bytes
 	Bandwidth int64 // bytes per second; 0: none
+	Binaries  int   // contents fetched at the same time
 }

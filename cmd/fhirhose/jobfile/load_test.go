@@ -42,8 +42,8 @@ func TestMinimalJobTakesDefaults(t *testing.T) {
 	want := Job{
 		Name: "clinic-a", State: filepath.Join(dir, "state"),
 		OnQuarantine: "stop", Listen: "127.0.0.1:9464", File: filepath.Join(dir, "job.yaml"),
-		Layout: Layout{MaxFileSize: 512_000_000, MaxFolderSize: 500_000_000_000, MaxFolderFiles: 10000, Lanes: 16},
-		Limits: Limits{Memory: 512 << 20, Spool: 10 << 30},
+		Layout: Layout{MaxFileSize: 512_000_000, MaxBinaryFileSize: 512_000_000, MaxFolderSize: 500_000_000_000, MaxFolderFiles: 10000, Lanes: 16},
+		Limits: Limits{Memory: 512 << 20, Binaries: 32, Spool: 10 << 30},
 	}
 	if job.Name != want.Name || job.State != want.State || job.Layout != want.Layout || job.Limits != want.Limits ||
 		job.OnQuarantine != want.OnQuarantine || job.Listen != want.Listen || job.File != want.File || len(job.Warnings) != 0 {
@@ -61,7 +61,8 @@ func TestMinimalJobTakesDefaults(t *testing.T) {
 // read but goes nowhere would leave the job as it was.
 func TestEveryKey(t *testing.T) {
 	values := map[string]string{
-		"job": "other", "state": "/elsewhere", "source.dynamodb_export.location": "/export", "source.binaries": "s3://b",
+		"job": "other", "state": "/elsewhere", "source.dynamodb_export.location": "/export", "source.binaries": "s3://bkt",
+		"source.binary_field": "content", "source.recover_deleted": "true", "layout.max_binary_file_size": "2MiB", "limits.binaries": "5",
 		"source.region": "eu-west-1", "source.tenant": "tenant-1", "source.since": "2026-01-01T00:00:00Z",
 		"source.until": "2026-02-01T00:00:00+01:00", "source.types": "Patient,Observation", "source.deleted": "false",
 		"source.expected_bucket_owner": "000000000001", "source.s3.path_style": "true", "sink.location": "s3://other/place",
@@ -126,7 +127,9 @@ func TestBadValues(t *testing.T) {
 	for flag, want := range map[string][2]string{
 		"job":                          {"Clinic A", "may hold only a-z"},
 		"source.tenant":                {"a|b", "means all tenants"},
-		"source.binaries":              {"s3://b", "not yet available"},
+		"source.binaries":              {"gs://b", "is neither s3://bucket/prefix nor a directory"},
+		"source.binary_field":          {"both", "neither data (R4) nor content (STU3)"},
+		"limits.binaries":              {"0", "is not a number from 1"},
 		"source.since":                 {"yesterday", "is not a moment"},
 		"source.types":                 {"patient", "is not the name of a resource type"},
 		"source.deleted":               {"yes", "neither true nor false"},

@@ -39,7 +39,9 @@ func Settings() []Setting {
 		},
 
 		{Key: "source.dynamodb_export.location", Help: "the export: s3://bucket/prefix/AWSDynamoDB/ID, or a directory; the folder that holds manifest-summary.json", set: location(func(j *Job) *Location { return &j.Source.Export })},
-		{Key: "source.binaries", Help: "bucket of Binary data; not yet available", set: text(func(j *Job) *string { return &j.Source.Binaries }, nil)},
+		{Key: "source.binaries", Help: "contents of Binary rows: s3://bucket/prefix, or a directory (./none for one of that name); none: such rows are moved as they are, without data", set: setBinaries},
+		{Key: "source.binary_field", Default: "data", Help: "where the content of a Binary goes: data (R4), or content (STU3)", set: text(func(j *Job) *string { return &j.Source.BinaryField }, binaryField)},
+		{Key: "source.recover_deleted", Default: "false", Help: "true looks for contents of DELETED Binary rows among the noncurrent versions of the bucket's objects", set: boolean(func(j *Job) *bool { return &j.Source.RecoverDeleted })},
 		{Key: "source.region", Help: "AWS region of the source bucket; empty: the AWS default", set: text(func(j *Job) *string { return &j.Source.Region }, nil)},
 		{Key: "source.tenant", Help: "tenant to move from a multi-tenant table; \"*\": all, each under its own prefix; empty: a single-tenant table", set: text(func(j *Job) *string { return &j.Source.Tenant }, tenantID)},
 		{Key: "source.since", Help: "move only what was last updated after this moment (RFC 3339); it does not see deletes", set: moment(func(j *Job) *time.Time { return &j.Source.Since })},
@@ -58,13 +60,15 @@ func Settings() []Setting {
 		{Key: "sink.s3.conditional_writes", Default: "true", Help: "never replace an object (If-None-Match); some look-alikes ignore it", set: boolean(func(j *Job) *bool { return &j.Sink.S3.ConditionalWrites })},
 
 		{Key: "layout.max_file_size", Default: "512MB", Help: "largest output file; HealthLake allows 5GB", set: size(func(j *Job) *int64 { return &j.Layout.MaxFileSize }, 1)},
+		{Key: "layout.max_binary_file_size", Help: "largest output file of Binaries, in base64; empty: layout.max_file_size", set: optional(size(func(j *Job) *int64 { return &j.Layout.MaxBinaryFileSize }, 1))},
 		{Key: "layout.max_folder_size", Default: "500GB", Help: "largest folder", set: size(func(j *Job) *int64 { return &j.Layout.MaxFolderSize }, 1)},
 		{Key: "layout.max_folder_files", Default: "10000", Help: "most files in a folder", set: number(func(j *Job) *int { return &j.Layout.MaxFolderFiles }, 1, 1_000_000)},
 		{Key: "layout.lanes", Default: "16", Help: "input objects read at the same time", set: number(func(j *Job) *int { return &j.Layout.Lanes }, 1, 1024)},
 
 		{Key: "limits.memory", Default: "512MiB", Help: "memory that the process may use", set: size(func(j *Job) *int64 { return &j.Limits.Memory }, 64<<20)},
 		{Key: "limits.workers", Default: "0", Help: "records are converted by at most so many workers; 0: one per core", set: number(func(j *Job) *int { return &j.Limits.Workers }, 0, 4096)},
-		{Key: "limits.spool", Default: "10GiB", Help: "disk space in state for staged input and tails of open files", set: size(func(j *Job) *int64 { return &j.Limits.Spool }, 1<<20)},
+		{Key: "limits.binaries", Default: "32", Help: "contents of Binaries that are fetched at the same time", set: number(func(j *Job) *int { return &j.Limits.Binaries }, 1, 1024)},
+		{Key: "limits.spool", Default: "10GiB", Help: "disk space in state for staged input, staged contents of Binaries and tails of open files", set: size(func(j *Job) *int64 { return &j.Limits.Spool }, 1<<20)},
 		{Key: "limits.bandwidth", Default: "0", Help: "bytes per second from and to the network; 0: no limit", set: size(func(j *Job) *int64 { return &j.Limits.Bandwidth }, 0)},
 
 		{Key: "on_quarantine", Default: "stop", Help: "what `migrate` will do before an import if records were quarantined: stop, or continue", set: text(func(j *Job) *string { return &j.OnQuarantine }, onQuarantine)},
@@ -136,6 +140,16 @@ func size(field func(*Job) *int64, least int64) setter {
 		}
 		*field(j) = n
 		return err
+	}
+}
+
+// optional leaves the field alone where there is no value.
+func optional(set setter) setter {
+	return func(j *Job, value, dir string) error {
+		if value == "" {
+			return nil
+		}
+		return set(j, value, dir)
 	}
 }
 

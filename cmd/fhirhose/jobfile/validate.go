@@ -13,7 +13,7 @@ const healthLakeFile = 5_000_000_000
 
 // validate checks what one setting alone cannot show, and adds warnings.
 func validate(j *Job) error {
-	for _, check := range []func(*Job) error{required, notYet, filters, apart, caps} {
+	for _, check := range []func(*Job) error{required, filters, apart, binariesApart, caps, binaryCaps} {
 		if err := check(j); err != nil {
 			return err
 		}
@@ -42,14 +42,6 @@ func required(j *Job) error {
 		return configError("read setting", r.key, fmt.Errorf("is missing %s", where), hint)
 	}
 	return nil
-}
-
-func notYet(j *Job) error {
-	if j.Source.Binaries == "" {
-		return nil
-	}
-	return configError("read setting", "source.binaries", errors.New("moving Binary data is not yet available"),
-		"remove the key; Binary rows are then moved as they are, without data")
 }
 
 func filters(j *Job) error {
@@ -120,6 +112,7 @@ func warn(j *Job) {
 	if j.Layout.MaxFileSize > healthLakeFile {
 		j.Warnings = append(j.Warnings, "layout.max_file_size is over 5GB, which HealthLake does not import")
 	}
+	warnOfBinaries(j)
 	if !j.Source.Since.IsZero() {
 		j.Warnings = append(j.Warnings, "source.since does not see deletes: FHIR Works leaves meta.lastUpdated as it is when it deletes")
 	}

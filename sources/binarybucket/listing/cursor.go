@@ -6,8 +6,8 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
-// Cursor walks over a listing in key order.
-type Cursor struct {
+// cursor walks over a listing in key order.
+type cursor struct {
 	listing *Listing
 	next    int64 // where the block behind this leaf begins
 	leaf    decoder
@@ -17,18 +17,15 @@ type Cursor struct {
 	from    string // what lies before it is passed over
 }
 
-// Cursor returns a cursor before the first object.
-func (l *Listing) Cursor() (*Cursor, error) { return l.seek("") }
-
 // Content returns the object that Next has moved to.
-func (c *Cursor) Content() pipeline.Content { return c.entry.content() }
+func (c *cursor) Content() pipeline.Content { return c.entry.content() }
 
 // Next moves to the next object; false at the end.
-func (c *Cursor) Next() (bool, error) { return c.advance() }
+func (c *cursor) Next() (bool, error) { return c.advance() }
 
 // seek returns a cursor before the first object whose key is not less than from.
-func (l *Listing) seek(from string) (*Cursor, error) {
-	c := &Cursor{listing: l, next: l.blocksEnd, from: from}
+func (l *Listing) seek(from string) (*cursor, error) {
+	c := &cursor{listing: l, next: l.blocksEnd, from: from}
 	if l.objects == 0 {
 		return c, nil
 	}
@@ -69,7 +66,7 @@ func child(payload []byte, key string) (at span, err error) {
 }
 
 // enter begins with the leaf that lies at s.
-func (c *Cursor) enter(s span, payload []byte) error {
+func (c *cursor) enter(s span, payload []byte) error {
 	c.next = s.offset + s.length
 	c.leaf = decoder{rest: payload, key: c.leaf.key[:0]}
 	first := c.leaf.number()
@@ -80,7 +77,7 @@ func (c *Cursor) enter(s span, payload []byte) error {
 	return nil
 }
 
-func (c *Cursor) advance() (bool, error) {
+func (c *cursor) advance() (bool, error) {
 	for {
 		if !c.leaf.more() {
 			if c.leaf.broken {
@@ -104,7 +101,7 @@ func (c *Cursor) advance() (bool, error) {
 
 // nextLeaf goes on with the next leaf in the file: blocks of higher levels lie
 // between the leaves.
-func (c *Cursor) nextLeaf() (bool, error) {
+func (c *cursor) nextLeaf() (bool, error) {
 	for {
 		s, level, err := c.listing.following(c.next)
 		if err != nil {

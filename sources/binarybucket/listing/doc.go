@@ -4,9 +4,9 @@
 //
 // It promises:
 //
-//   - A listing has its name only when it is whole and durable ([Writer.Commit]).
-//   - Memory does not depend on how many objects are listed: a Writer holds a
-//     block per level, a Listing and a [Cursor] one block, a [Sorter] 32 MiB.
+//   - A listing has its name only when it is whole and durable ([Sorter.Commit]).
+//   - Memory does not depend on how many objects are listed: a [Sorter]
+//     holds 16 MiB of them, a [Listing] none.
 //   - What is read is checked by CRC. Damage is an error that is [ErrDamaged],
 //     never a panic, never an object that is silently not found.
 //

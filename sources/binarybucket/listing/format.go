@@ -20,7 +20,7 @@ const (
 
 	// blockBytes ends a block: after the entry that brings its payload there.
 	blockBytes = 16 << 10
-	// maxBlock is more than any block that a Writer makes.
+	// maxBlock is more than any block that is written.
 	maxBlock = blockBytes + 2*maxText + 128
 	maxText  = 16 << 10 // of a key; more than an S3 key or a path can have
 	// maxLevel is more levels than any listing has.
@@ -31,12 +31,12 @@ const (
 
 // What a caller asks of an error with errors.Is.
 var (
-	// ErrDamaged: the file is not what a Writer has made.
+	// ErrDamaged: the file is not what was written.
 	ErrDamaged = errors.New("the listing is damaged")
 	// ErrOther: the listing is of another place.
 	ErrOther = errors.New("the listing is of another location")
-	// ErrOrder: a key came that is not greater than the one before it.
-	ErrOrder = errors.New("objects are not listed in the order of their keys")
+	// ErrTwice: a key came twice.
+	ErrTwice = errors.New("an object was listed twice")
 )
 
 // Fingerprint stands for what is listed.

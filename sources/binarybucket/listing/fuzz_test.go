@@ -10,7 +10,7 @@ import (
 // framed makes a listing of payloads, the last of which is the root, with right
 // checksums: what a CRC does not catch must not panic, or go on for ever.
 func framed(objects int64, payloads ...[]byte) []byte {
-	w := Create("", of)
+	w := create("", of)
 	var offset, length int64
 	w.levels = make([]level, len(payloads))
 	for i, p := range payloads {

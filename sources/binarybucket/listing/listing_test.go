@@ -38,22 +38,22 @@ func check(t failer, err error) {
 	}
 }
 
-// write makes a listing of contents that are in order.
-func write(t failer, path string, contents []pipeline.Content) *Listing {
+// list makes a listing of contents that are in order.
+func list(t failer, path string, contents []pipeline.Content) *Listing {
 	t.Helper()
-	w := Create(path, of)
-	w.Remark(7)
+	w := create(path, of)
+	w.remark = 7
 	for _, c := range contents {
-		check(t, w.Add(c))
+		check(t, w.add(c))
 	}
-	check(t, w.Commit())
+	check(t, w.commit())
 	l, err := Open(path, of)
 	check(t, err)
 	return l
 }
 
 func read(l *Listing) (contents []pipeline.Content, err error) {
-	c, err := l.Cursor()
+	c, err := l.seek("")
 	for err == nil {
 		var ok bool
 		if ok, err = c.Next(); !ok {
@@ -97,7 +97,7 @@ func TestProperty(t *testing.T) {
 			})
 		}
 		slices.SortFunc(contents, func(a, b pipeline.Content) int { return strings.Compare(a.Key, b.Key) })
-		l := write(t, filepath.Join(dir, "l"), contents)
+		l := list(t, filepath.Join(dir, "l"), contents)
 		defer func() { check(t, l.Close()) }()
 		got, err := read(l)
 		check(t, err)
@@ -134,7 +134,7 @@ func compare(t failer, l *Listing, contents []pipeline.Content, prefix string) {
 
 func TestManyLevels(t *testing.T) {
 	contents := sample(6000, 1000)
-	l := write(t, filepath.Join(t.TempDir(), "l"), contents)
+	l := list(t, filepath.Join(t.TempDir(), "l"), contents)
 	defer func() { check(t, l.Close()) }()
 	level, _, err := l.block(l.root)
 	check(t, err)
@@ -162,7 +162,7 @@ func TestGolden(t *testing.T) {
 	const golden = "testdata/listing-v1.golden"
 	path := filepath.Join(t.TempDir(), "l")
 	contents := append(sample(5, 0), pipeline.Content{Key: "a.b_1.false"}, pipeline.Content{Key: "tenant/a_2.", VersionID: "null", Size: 3})
-	check(t, write(t, path, contents).Close())
+	check(t, list(t, path, contents).Close())
 	got, err := os.ReadFile(path)
 	check(t, err)
 	if *update {
@@ -178,14 +178,14 @@ func TestGolden(t *testing.T) {
 // Objects that do not come in order, or that no bucket has, are refused.
 func TestRefuses(t *testing.T) {
 	for _, keys := range [][]string{{"a", "a"}, {"b", "a"}, {"", ""}, {"a/b", "a.b"}} {
-		w := Create(filepath.Join(t.TempDir(), "l"), of)
-		check(t, w.Add(pipeline.Content{Key: keys[0]}))
-		if err := w.Add(pipeline.Content{Key: keys[1]}); !errors.Is(err, ErrOrder) {
+		w := create(filepath.Join(t.TempDir(), "l"), of)
+		check(t, w.add(pipeline.Content{Key: keys[0]}))
+		if err := w.add(pipeline.Content{Key: keys[1]}); !errors.Is(err, ErrTwice) {
 			t.Errorf("%q: %v", keys, err)
 		}
 	}
 	for _, c := range []pipeline.Content{{Key: strings.Repeat("x", maxText+1)}, {Size: -1}, {ETag: strings.Repeat("x", maxText+1)}} {
-		if err := Create(filepath.Join(t.TempDir(), "l"), of).Add(c); err == nil || strings.Contains(err.Error(), "xx") {
+		if err := create(filepath.Join(t.TempDir(), "l"), of).add(c); err == nil || strings.Contains(err.Error(), "xx") {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -193,7 +193,7 @@ func TestRefuses(t *testing.T) {
 
 func TestOtherLocation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "l")
-	check(t, write(t, path, sample(3, 0)).Close())
+	check(t, list(t, path, sample(3, 0)).Close())
 	if _, err := Open(path, Fingerprint{}); !errors.Is(err, ErrOther) {
 		t.Errorf("got %v", err)
 	}
@@ -206,7 +206,7 @@ func TestOtherLocation(t *testing.T) {
 func TestDamage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "l")
 	contents := sample(40, 1500)
-	check(t, write(t, path, contents).Close())
+	check(t, list(t, path, contents).Close())
 	whole, err := os.ReadFile(path)
 	check(t, err)
 	refused, tried := 0, 0
@@ -289,12 +289,12 @@ func TestCommitIsWholeOrNothing(t *testing.T) {
 			}
 			return nil
 		})
-		w := Create(path, of)
+		w := create(path, of)
 		var err error
 		for _, c := range sample(2000, 1000) { // several writes
-			err = errors.Join(err, w.Add(c))
+			err = errors.Join(err, w.add(c))
 		}
-		err = errors.Join(err, w.Commit())
+		err = errors.Join(err, w.commit())
 		remove()
 		if passed < n {
 			check(t, err)
@@ -322,7 +322,7 @@ func TestCommitIsWholeOrNothing(t *testing.T) {
 // Memory does not grow with the number of objects.
 func TestMemory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "l")
-	w := Create(path, of)
+	w := create(path, of)
 	var c pipeline.Content
 	heap := func() int64 {
 		var m runtime.MemStats
@@ -333,12 +333,12 @@ func TestMemory(t *testing.T) {
 	before, most := heap(), int64(0)
 	for i := range 500_000 {
 		c.Key = fmt.Sprintf("%08x-0000-4000-8000-000000000000_1.jpeg", i)
-		check(t, w.Add(c))
+		check(t, w.add(c))
 		if i%100_000 == 99_999 {
 			most = max(most, heap()-before)
 		}
 	}
-	check(t, w.Commit())
+	check(t, w.commit())
 	l, err := Open(path, of)
 	check(t, err)
 	defer func() { check(t, l.Close()) }()
@@ -353,12 +353,12 @@ func TestMemory(t *testing.T) {
 
 func BenchmarkFind(b *testing.B) {
 	const n = 1_000_000
-	w := Create(filepath.Join(b.TempDir(), "l"), of)
+	w := create(filepath.Join(b.TempDir(), "l"), of)
 	for i := range n {
-		check(b, w.Add(pipeline.Content{Key: fmt.Sprintf("%08x-0000-4000-8000-000000000000_1.jpeg", i), ETag: `"d41d8cd98f00b204e9800998ecf8427e"`, Size: 1000}))
+		check(b, w.add(pipeline.Content{Key: fmt.Sprintf("%08x-0000-4000-8000-000000000000_1.jpeg", i), ETag: `"d41d8cd98f00b204e9800998ecf8427e"`, Size: 1000}))
 	}
-	check(b, w.Commit())
-	l, err := Open(w.Path(), of)
+	check(b, w.commit())
+	l, err := Open(w.path, of)
 	check(b, err)
 	defer func() { check(b, l.Close()) }()
 	b.ReportAllocs()

@@ -96,7 +96,7 @@ func (l *Listing) Close() error { return l.file.Close() }
 // Totals returns how many objects are listed, and their bytes.
 func (l *Listing) Totals() (objects, bytes int64) { return l.objects, l.bytes }
 
-// Remark returns what [Writer.Remark] was told, else 0.
+// Remark returns what [Sorter.Remark] was told, else 0.
 func (l *Listing) Remark() int64 { return l.remark }
 
 func (l *Listing) readAt(p []byte, offset int64) error {

@@ -11,25 +11,48 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
-// sortBytes bounds what a Sorter holds in memory.
-const sortBytes = 32 << 20
+const (
+	// sortBytes bounds what a Sorter holds in memory.
+	sortBytes = 16 << 20
+	// mostRuns bounds its files, and so its descriptors.
+	mostRuns = 64
+)
 
-// Sorter brings objects that come in any order into that of a Writer. What does
-// not fit in memory lies in files beside path, which Close removes.
+// Sorter makes a listing of objects that come in any order: a directory has none,
+// and not every service that speaks S3 keeps that of S3. What does not fit in
+// memory lies beside path, in sorted runs that are listings themselves.
 type Sorter struct {
 	path  string
+	of    Fingerprint
 	held  []pipeline.Content
 	bytes int // of held, about
 	limit int
-	runs  []*Listing
-	paths []string
+	runs  []*run
+	made  int // runs, for their names
+
+	objects int64
+	remark  int64
 }
 
-// NewSorter returns an empty sorter for the listing at path.
-func NewSorter(path string) *Sorter { return &Sorter{path: path, limit: sortBytes} }
+type run struct {
+	*Listing
+	path string
+}
+
+// NewSorter begins a listing, at path, of what the fingerprint stands for.
+func NewSorter(path string, of Fingerprint) *Sorter {
+	return &Sorter{path: path, of: of, limit: sortBytes}
+}
+
+// Remark leaves a number to those who open the listing.
+func (s *Sorter) Remark(n int64) { s.remark = n }
+
+// Objects returns how many were added.
+func (s *Sorter) Objects() int64 { return s.objects }
 
 // Add takes an object.
 func (s *Sorter) Add(c pipeline.Content) error {
+	s.objects++
 	s.held = append(s.held, c)
 	if s.bytes += 160 + len(c.Key) + len(c.ETag) + len(c.VersionID); s.bytes < s.limit {
 		return nil
@@ -37,55 +60,85 @@ func (s *Sorter) Add(c pipeline.Content) error {
 	return s.spill()
 }
 
-func (s *Sorter) sort() {
-	slices.SortFunc(s.held, func(a, b pipeline.Content) int { return cmp.Compare(a.Key, b.Key) })
+// Commit ends the listing and gives it its name, durably. A key that came twice
+// is ErrTwice.
+func (s *Sorter) Commit() error {
+	w := create(s.path, s.of)
+	w.remark = s.remark
+	return s.merge(w)
 }
 
-// spill writes what is held as a listing of its own.
-func (s *Sorter) spill() error {
-	s.sort()
-	path := fmt.Sprintf("%s.run-%04d", s.path, len(s.runs))
-	s.paths = append(s.paths, path)
-	w := Create(path, Fingerprint{})
-	for _, c := range s.held {
-		if err := w.Add(c); err != nil {
-			return err
+// Close removes what lies beside the listing.
+func (s *Sorter) Close() error {
+	err := s.drop()
+	return errors.Join(err, remove(s.path+temporary))
+}
+
+func (s *Sorter) drop() error {
+	failed := make([]error, 0, 2*len(s.runs))
+	for _, r := range s.runs {
+		failed = append(failed, r.Close(), remove(r.path))
+	}
+	s.runs = nil
+	return errors.Join(failed...)
+}
+
+// spill makes a run of what is held; of many runs it makes one.
+func (s *Sorter) spill() (err error) {
+	path := fmt.Sprintf("%s.run-%d", s.path, s.made)
+	s.made++
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, remove(path), remove(path+temporary))
 		}
+	}()
+	w := create(path, s.of)
+	if len(s.runs) < mostRuns-1 {
+		err = write(w, merge{s.sorted()})
+	} else if err = s.merge(w); err == nil {
+		err = s.drop()
 	}
-	if err := w.Commit(); err != nil {
-		return err
-	}
-	run, err := Open(path, Fingerprint{})
 	if err != nil {
 		return err
 	}
-	s.runs = append(s.runs, run)
-	clear(s.held) // the keys are garbage now
+	l, err := Open(path, s.of)
+	if err != nil {
+		return err
+	}
+	s.runs = append(s.runs, &run{l, path})
+	clear(s.held) // the texts are garbage now
 	s.held, s.bytes = s.held[:0], 0
 	return nil
 }
 
-// Each calls f for every object in key order.
-func (s *Sorter) Each(f func(pipeline.Content) error) error {
-	s.sort()
+func (s *Sorter) sorted() *held {
+	slices.SortFunc(s.held, func(a, b pipeline.Content) int { return cmp.Compare(a.Key, b.Key) })
+	return &held{rest: s.held}
+}
+
+// merge writes all runs and what is held.
+func (s *Sorter) merge(w *writer) error {
 	var sources merge
 	if len(s.held) > 0 {
-		sources = append(sources, &held{rest: s.held})
+		sources = append(sources, s.sorted())
 	}
-	for _, run := range s.runs {
-		c, err := run.Cursor()
+	for _, r := range s.runs {
+		c, err := r.seek("")
 		if err != nil {
 			return err
 		}
-		if ok, err := c.Next(); err != nil {
+		if _, err := c.Next(); err != nil { // a run holds an object at least
 			return err
-		} else if ok {
-			sources = append(sources, c)
 		}
+		sources = append(sources, c)
 	}
+	return write(w, sources)
+}
+
+func write(w *writer, sources merge) error {
 	heap.Init(&sources)
 	for len(sources) > 0 {
-		if err := f(sources[0].Content()); err != nil {
+		if err := w.add(sources[0].Content()); err != nil {
 			return err
 		}
 		ok, err := sources[0].Next()
@@ -98,20 +151,7 @@ func (s *Sorter) Each(f func(pipeline.Content) error) error {
 			heap.Pop(&sources)
 		}
 	}
-	return nil
-}
-
-// Close removes the files.
-func (s *Sorter) Close() error {
-	var failed []error
-	for _, run := range s.runs {
-		failed = append(failed, run.Close())
-	}
-	for _, path := range s.paths {
-		failed = append(failed, remove(path), remove(path+".tmp"))
-	}
-	s.runs, s.paths, s.held = nil, nil, nil
-	return errors.Join(failed...)
+	return w.commit()
 }
 
 func remove(path string) error {
@@ -128,7 +168,7 @@ type ordered interface {
 	Next() (bool, error)
 }
 
-func (c *Cursor) key() string { return string(c.entry.key) }
+func (c *cursor) key() string { return string(c.entry.key) }
 
 // held are sorted objects in memory.
 type held struct{ rest []pipeline.Content }

@@ -15,9 +15,13 @@ import (
 // writeBytes are written at once.
 const writeBytes = 1 << 20
 
-// Writer makes a listing. What it has written before Commit lies under a
-// temporary name, which a later Writer of the same path overwrites.
-type Writer struct {
+// temporary is behind the name of a listing that is not whole.
+const temporary = ".tmp"
+
+// writer makes a listing of objects that come in order. What it has written before
+// commit lies under a temporary name, which a later writer of the same path
+// overwrites.
+type writer struct {
 	path           string
 	levels         []level // 0: the objects; above: first keys of the blocks below
 	buffer         []byte
@@ -33,9 +37,9 @@ type level struct {
 	first, last string
 }
 
-// Create begins a listing of what the fingerprint stands for.
-func Create(path string, of Fingerprint) *Writer {
-	w := &Writer{path: path, levels: make([]level, 1)}
+// create begins a listing of what the fingerprint stands for.
+func create(path string, of Fingerprint) *writer {
+	w := &writer{path: path, levels: make([]level, 1)}
 	w.buffer = append(w.buffer, magic...)
 	w.buffer = binary.LittleEndian.AppendUint32(w.buffer, version)
 	w.buffer = append(w.buffer, of[:]...)
@@ -43,12 +47,12 @@ func Create(path string, of Fingerprint) *Writer {
 	return w
 }
 
-// Add adds an object. Its key must be greater, bytewise, than the one before:
-// else the error is ErrOrder.
-func (w *Writer) Add(c pipeline.Content) error {
+// add adds an object. Its key must be greater, bytewise, than the one before: the
+// sorter sees to that, unless a key came twice.
+func (w *writer) add(c pipeline.Content) error {
 	switch {
 	case w.objects > 0 && c.Key <= w.last:
-		return ErrOrder
+		return ErrTwice
 	case len(c.Key) > maxText || len(c.ETag)+len(c.VersionID) > maxText || c.Size < 0:
 		return errors.New("an object with a key or an identity that no bucket has")
 	}
@@ -64,18 +68,9 @@ func (w *Writer) Add(c pipeline.Content) error {
 	return w.endBlocks()
 }
 
-// Remark leaves a number to those who open the listing.
-func (w *Writer) Remark(n int64) { w.remark = n }
-
-// Path returns where the listing will lie.
-func (w *Writer) Path() string { return w.path }
-
-// Objects returns how many were added.
-func (w *Writer) Objects() int64 { return w.objects }
-
 // endBlocks writes the blocks that are full, each of which adds an entry to the
 // level above.
-func (w *Writer) endBlocks() error {
+func (w *writer) endBlocks() error {
 	for i := 0; i < len(w.levels) && len(w.levels[i].payload) >= blockBytes; i++ {
 		w.endBlock(i)
 	}
@@ -85,7 +80,7 @@ func (w *Writer) endBlocks() error {
 	return nil
 }
 
-func (w *Writer) endBlock(i int) {
+func (w *writer) endBlock(i int) {
 	offset, length := w.block(i)
 	if i+1 == len(w.levels) {
 		w.levels = append(w.levels, level{})
@@ -102,7 +97,7 @@ func (w *Writer) endBlock(i int) {
 }
 
 // block appends the block of level i and returns where it lies.
-func (w *Writer) block(i int) (offset, length int64) {
+func (w *writer) block(i int) (offset, length int64) {
 	payload, begin := w.levels[i].payload, len(w.buffer)
 	w.buffer = binary.LittleEndian.AppendUint32(w.buffer, uint32(len(payload)))
 	w.buffer = append(w.buffer, byte(i))
@@ -111,8 +106,8 @@ func (w *Writer) block(i int) (offset, length int64) {
 	return w.flushed + int64(begin), int64(len(w.buffer) - begin)
 }
 
-func (w *Writer) flush() error {
-	if err := durable.WriteAt(w.temporary(), w.flushed, w.buffer); err != nil {
+func (w *writer) flush() error {
+	if err := durable.WriteAt(w.path+temporary, w.flushed, w.buffer); err != nil {
 		return err
 	}
 	w.flushed += int64(len(w.buffer))
@@ -120,10 +115,8 @@ func (w *Writer) flush() error {
 	return nil
 }
 
-func (w *Writer) temporary() string { return w.path + ".tmp" }
-
-// Commit ends the listing and gives it its name, durably.
-func (w *Writer) Commit() error {
+// commit ends the listing and gives it its name, durably.
+func (w *writer) commit() error {
 	offset, length := w.root()
 	begin := len(w.buffer)
 	for _, v := range []int64{offset, length, w.objects, w.bytes, w.remark} {
@@ -134,20 +127,20 @@ func (w *Writer) Commit() error {
 	if err := w.flush(); err != nil {
 		return err
 	}
-	if err := durable.Sync(w.temporary()); err != nil {
+	if err := durable.Sync(w.path + temporary); err != nil {
 		return err
 	}
 	if err := faultpoint.At("rename"); err != nil {
 		return fmt.Errorf("rename: %w", err)
 	}
-	if err := os.Rename(w.temporary(), w.path); err != nil {
+	if err := os.Rename(w.path+temporary, w.path); err != nil {
 		return err
 	}
 	return durable.SyncDir(filepath.Dir(w.path))
 }
 
 // root writes the last block of every level; that of the highest is the root.
-func (w *Writer) root() (offset, length int64) {
+func (w *writer) root() (offset, length int64) {
 	if w.objects == 0 {
 		return 0, 0
 	}

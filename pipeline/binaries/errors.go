@@ -1,0 +1,39 @@
+package binaries
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+)
+
+// ErrStopped is what Run returns after a stop was asked for and everything that
+// was placed is committed.
+var ErrStopped = errors.New("stopped; the same command goes on from the last cut")
+
+// about names the row in an error of its content, whose key nobody may know (I10).
+func (p *Pipeline) about(it *item, op string, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	kind := pipeline.KindOf(err)
+	if kind == pipeline.KindOther {
+		kind = pipeline.KindRetryLater
+	}
+	return &pipeline.Error{
+		Op: op, Object: p.objectOf(it), Record: it.stub.Record, Kind: kind, Err: err,
+		Hint: cmp.Or(pipeline.HintOf(err), "run the same command again; it goes on from the last cut"),
+	}
+}
+
+func (p *Pipeline) objectOf(it *item) string { return p.options.Objects[it.stub.Object].Key }
+
+// lostInState: the beginning of a content is in the output, and its end is not to
+// be had any more.
+func (p *Pipeline) lostInState(err error) error {
+	return &pipeline.Error{
+		Op: "go on within", Kind: pipeline.KindCheckpoint, Err: err,
+		Hint: "restore `state` from a copy, or begin again with `fhirhose move --restart`",
+	}
+}

@@ -1,0 +1,115 @@
+package binaries
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+)
+
+// OrphansName is the list of objects that no row names.
+const OrphansName = "_fhirhose/orphans.ndjson"
+
+// Orphans are objects of the binary bucket that no row names.
+type Orphans struct {
+	Objects, Bytes int64
+	Oldest, Newest time.Time // zero without objects
+	// Newer objects than the table's export are none of these: their rows may
+	// have come after it.
+	Newer, NewerBytes int64
+}
+
+// orphanLine is one line of the list.
+type orphanLine struct {
+	Key      string    `json:"key"`
+	Bytes    int64     `json:"bytes"`
+	Modified time.Time `json:"modified"`
+}
+
+// Orphans lists the objects that no row names into the output, in key order, and
+// counts them. It comes after Run; repeated, it writes the same bytes. A bit of
+// memory for each object is all that it holds.
+func (p *Pipeline) Orphans(ctx context.Context, exported time.Time) (o Orphans, err error) {
+	objects, _ := p.contents.Totals()
+	known := make(bitmap, (objects+63)/64)
+	if err := p.mark(ctx, known); err != nil {
+		return o, err
+	}
+	err = p.out.Put(ctx, "", OrphansName, func(w io.Writer) error {
+		o = Orphans{} // Put may be tried again
+		lines := json.NewEncoder(w)
+		lines.SetEscapeHTML(false)
+		return p.contents.Each(ctx, func(number int64, c pipeline.Content) error {
+			if known.has(number) || !strings.HasPrefix(c.Key, p.keysOfJob()) {
+				return nil
+			}
+			o.add(c, exported)
+			return lines.Encode(orphanLine{c.Key, c.Size, c.Modified.UTC()})
+		})
+	})
+	return o, err
+}
+
+func (o *Orphans) add(c pipeline.Content, exported time.Time) {
+	if !exported.IsZero() && c.Modified.After(exported) {
+		o.Newer++
+		o.NewerBytes += c.Size
+		return
+	}
+	if o.Objects == 0 || c.Modified.Before(o.Oldest) {
+		o.Oldest = c.Modified
+	}
+	if o.Objects == 0 || c.Modified.After(o.Newest) {
+		o.Newest = c.Modified
+	}
+	o.Objects++
+	o.Bytes += c.Size
+}
+
+// mark marks every object that a row names. Where a row has more than one, the
+// listing is walked for the others: some tens of thousands of such rows at a time.
+func (p *Pipeline) mark(ctx context.Context, known bitmap) error {
+	var ambiguous []named
+	return p.placer.named.each(func(some []named) error {
+		ambiguous = ambiguous[:0]
+		for _, n := range some {
+			known.set(n.object)
+			if n.prefix > 0 {
+				ambiguous = append(ambiguous, n)
+			}
+		}
+		if len(ambiguous) == 0 {
+			return nil
+		}
+		slices.SortFunc(ambiguous, func(a, b named) int { return int(a.object - b.object) })
+		return p.markRuns(ctx, known, ambiguous)
+	})
+}
+
+// markRuns marks the objects behind each of these whose keys begin alike.
+func (p *Pipeline) markRuns(ctx context.Context, known bitmap, from []named) error {
+	var open []string // prefixes whose runs are under way, each the beginning of the next
+	return p.contents.Each(ctx, func(number int64, c pipeline.Content) error {
+		open = slices.DeleteFunc(open, func(prefix string) bool { return !strings.HasPrefix(c.Key, prefix) })
+		for len(from) > 0 && from[0].object == number {
+			if prefix := c.Key[:from[0].prefix]; !slices.Contains(open, prefix) {
+				open = append(open, prefix)
+			}
+			from = from[1:]
+		}
+		if slices.ContainsFunc(open, func(prefix string) bool { return !strings.Contains(c.Key[len(prefix):], "/") }) {
+			known.set(number)
+		}
+		return nil
+	})
+}
+
+// bitmap has a bit for each listed object.
+type bitmap []uint64
+
+func (b bitmap) set(i int64)      { b[i/64] |= 1 << (i % 64) }
+func (b bitmap) has(i int64) bool { return b[i/64]&(1<<(i%64)) != 0 }
