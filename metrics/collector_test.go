@@ -49,8 +49,9 @@ func gather(t *testing.T, s Status, now time.Time) map[string]map[string]float64
 func before() Status {
 	return Status{
 		Phase: PhaseMoving, Build: "v1", Format: 1, Objects: 4, InputBytes: 100, InputBytesDone: 10,
-		Types:  map[string]*TypeTotals{"Patient": {Read: 1}},
-		Stages: []Stage{{Name: "merge", Busy: 1, Capacity: 8}},
+		Types:   map[string]*TypeTotals{"Patient": {Read: 1}},
+		Tenants: map[string]*TenantTotals{"": {}, "a": {Read: 1}},
+		Stages:  []Stage{{Name: "merge", Busy: 1, Capacity: 8}},
 	}
 }
 
@@ -62,6 +63,9 @@ func after() Status {
 			Read: 5, Written: 2, BytesRead: 50, BytesWritten: 20,
 			Filtered: map[string]int64{"pending": 1}, Quarantined: map[string]int64{"bad-id": 2},
 		}},
+		Tenants: map[string]*TenantTotals{
+			"": {Read: 1}, "a": {Read: 3, Written: 1, Filtered: 1, Quarantined: 1, BytesWritten: 10, Folders: 2}, "b": {Read: 1},
+		},
 		Files: 3, FilesSealed: 2, OpenFiles: 1, Folders: map[string]int{"v1": 2},
 		LockedAges: map[string]int64{"<1h": 1}, UnknownAttributes: map[string]int64{"x": 1}, NoLastUpdated: 1,
 		Ledger: &LedgerTotals{
@@ -113,6 +117,28 @@ func TestLabelsAreClosed(t *testing.T) {
 	got := gather(t, s, noon)["records_read_total"]
 	if len(got) != 2 || got[`[name:"type" value:"other"]`]+got[`[name:"type"  value:"other"]`] != 1 {
 		t.Errorf("records_read_total = %v", got)
+	}
+}
+
+// TestTenantsAreBounded: however many tenants a table has.
+func TestTenantsAreBounded(t *testing.T) {
+	s := Status{Tenants: map[string]*TenantTotals{"": {Read: 3}}}
+	for i := range 1000 {
+		s.Tenants[fmt.Sprintf("t%04d", i)] = &TenantTotals{Read: 1}
+	}
+	got := gather(t, s, noon)["tenant_records_read_total"]
+	var sum float64
+	for _, n := range got {
+		sum += n
+	}
+	if len(got) != labelledTenants+2 || sum != 1003 {
+		t.Errorf("%d series, sum %v", len(got), sum)
+	}
+	if got := foldTenants(s.Tenants, func(t *TenantTotals) int64 { return t.Read }); got["(none)"] != 3 || got["t0049"] != 1 || got["(other)"] != 950 {
+		t.Errorf("%v", got)
+	}
+	if len(gather(t, Status{}, noon)["tenant_records_read_total"]) != 0 {
+		t.Error("series of tenants in a job of one")
 	}
 }
 
@@ -169,7 +195,8 @@ from closed sets; what is outside its set counts as ` + "`other`" + `. No value 
 	b.WriteString(`
 The labels: ` + "`type`" + ` is a resource type of FHIR STU3, R4, R4B or R5, or ` + "`unreadable`" + `; ` + "`stage`" + ` one of
 ` + strings.Join(StageNames(), ", ") + `; ` + "`reason`" + ` a code of the list in docs/job-file.md; ` + "`phase`" + `
-one of starting, moving, finishing, done, stopped, failed.
+one of starting, moving, finishing, done, stopped, failed; ` + "`tenant`" + `, only in a job with ` + "`source.tenant: \"*\"`" + `,
+one of the first 50 tenants by name, ` + "`(other)`" + ` for the rest, or ` + "`(none)`" + ` for records without a certain one.
 `)
 	return b.String()
 }

@@ -31,7 +31,7 @@ func counter(name, help string, value func(snapshot) float64) family {
 // families is the one list of what is exposed; docs/metrics.md is made from it.
 func families() []family {
 	var all []family
-	for _, part := range [][]family{records(), input(), output(), stages(), cuts(), health(), ledger(), about()} {
+	for _, part := range [][]family{records(), tenants(), input(), output(), stages(), cuts(), health(), ledger(), about()} {
 		all = append(all, part...)
 	}
 	return all
@@ -62,6 +62,24 @@ func records() []family {
 			func(v snapshot) float64 { return float64(sum(v.UnknownAttributes)) }),
 		counter("no_last_updated_total", "Records written although their meta.lastUpdated could not be read.",
 			func(v snapshot) float64 { return float64(v.NoLastUpdated) }),
+	}
+}
+
+func tenants() []family {
+	byTenant := func(name, help string, value func(*TenantTotals) int64) family {
+		return family{"tenant_" + name, prometheus.CounterValue, help, []string{"tenant"}, func(v snapshot, out emit) {
+			each(foldTenants(v.Tenants, value), out)
+		}}
+	}
+	return []family{
+		gauge("tenants", "Tenants of which a record was read, in a job that moves all; all metrics of tenants are 0 or absent in any other.",
+			func(v snapshot) float64 { return float64(len(v.TenantNames())) }),
+		byTenant("records_read_total", "Records read, by tenant.", func(t *TenantTotals) int64 { return t.Read }),
+		byTenant("records_written_total", "Records written, by tenant.", func(t *TenantTotals) int64 { return t.Written }),
+		byTenant("records_filtered_total", "Records left out by the job's options, by tenant.", func(t *TenantTotals) int64 { return t.Filtered }),
+		byTenant("records_quarantined_total", "Records that could not be moved, by tenant.", func(t *TenantTotals) int64 { return t.Quarantined }),
+		byTenant("written_bytes_total", "NDJSON bytes written, by tenant.", func(t *TenantTotals) int64 { return t.BytesWritten }),
+		byTenant("folders_total", "Folders of the output, by tenant.", func(t *TenantTotals) int64 { return int64(t.Folders) }),
 	}
 }
 

@@ -26,6 +26,21 @@ func (s *Status) QuarantinedByReason() map[string]int64 {
 // TypeNames lists the resource types that were seen, sorted.
 func (s *Status) TypeNames() []string { return slices.Sorted(maps.Keys(s.Types)) }
 
+// TenantNames lists the tenants of a job that moves all of them, sorted, without
+// the "" of records that have none for certain.
+func (s *Status) TenantNames() []string {
+	names := slices.Sorted(maps.Keys(s.Tenants))
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
+}
+
+// NoTenant is the number of records without a certain tenant, in such a job.
+func (s *Status) NoTenant() int64 {
+	if none := s.Tenants[""]; none != nil {
+		return none.Read
+	}
+	return 0
+}
+
 // BytesRead sums the decompressed source bytes over all types.
 func (s *Status) BytesRead() (n int64) {
 	for _, t := range s.Types {

@@ -86,5 +86,9 @@ func lastStatus(job *jobfile.Job) (*metrics.Status, report.Context, error) {
 }
 
 func reportContext(job *jobfile.Job) report.Context {
-	return report.Context{State: job.State, Output: job.Output().String()}
+	c := report.Context{State: job.State, Output: job.Output().String()}
+	if job.AllTenants() {
+		c.Tenant = job.OutputOf("<tenant>").String()
+	}
+	return c
 }

@@ -44,13 +44,37 @@ func tinyJob(t *testing.T, export string) diskJob {
 // an exit that fits, announce nothing, and leave a job that the next run ends.
 func TestFailEveryIO(t *testing.T) {
 	export := tinyExport(t)
-	whole := tinyJob(t, export)
+	failEveryIO(t, func() diskJob { return tinyJob(t, export) })
+}
+
+// TestFailEveryIOOfAllTenants is the same where tenants come to be admitted, have
+// ledgers of their own and are announced one by one.
+func TestFailEveryIOOfAllTenants(t *testing.T) {
+	rows := []string{version("nobody", 1, "AVAILABLE")}
+	for i := range 12 {
+		n := triple{tenantID: []string{"a", "ab"}[i%2], plainID: fmt.Sprint("id-", i)}
+		n.id = n.tenantID + "|" + n.plainID
+		rows = append(rows, n.row(i, "AVAILABLE"))
+	}
+	dir := t.TempDir()
+	if _, err := generate.WriteObjects(dir, [][]string{rows[:5], rows[5:]}); err != nil {
+		t.Fatal(err)
+	}
+	failEveryIO(t, func() diskJob {
+		j := allTenants(tinyJob(t, dir))
+		j.Options.SegmentEntries = 4
+		return j
+	})
+}
+
+func failEveryIO(t *testing.T, newJob func() diskJob) {
+	whole := newJob()
 	counted := whole.MustRun(t).Status()
 	want := whole.Tree(t)
 	f := func(fault error, at ...string) {
 		t.Run(fmt.Sprint(fault), func(t *testing.T) {
 			for n := int64(1); ; n++ {
-				if !failNth(t, tinyJob(t, export), n, fault, at, want, &counted) {
+				if !failNth(t, newJob(), n, fault, at, want, &counted) {
 					t.Logf("%d I/Os", n-1)
 					return
 				}

@@ -33,7 +33,7 @@ var meanings = map[string]string{
 	pipeline.BadTag.String():         "meta.tag is not a list",
 	pipeline.BadNumber.String():      "a number is none",
 	pipeline.BadAttribute.String():   "an attribute is not DynamoDB JSON",
-	pipeline.NoTenant.String():       "no tenant, in a multi-tenant table",
+	pipeline.NoTenant.String():       "no _tenantId, in a job with source.tenant",
 	pipeline.TenantMismatch.String(): "_tenantId, _id and id disagree",
 	pipeline.OverFileCap.String():    "larger than layout.max_file_size",
 	pipeline.BadTenant.String():      "_tenantId is not the id of a tenant",

@@ -53,6 +53,14 @@ func TestGolden(t *testing.T) {
 	moving.StateFree = 80_000_000_000
 	failed := done()
 	failed.Phase, failed.Exit, failed.Error, failed.Hint = metrics.PhaseFailed, 7, "stage data/x.json.gz: wrong MD5", "copy the object again"
+	tenants := done()
+	tenants.Tenants = map[string]*metrics.TenantTotals{
+		"":       {Read: 2, Quarantined: 2, Ledger: &metrics.LedgerTotals{Unidentified: 2}},
+		"clinic": {Read: 1_200_000, Written: 1_199_000, Filtered: 989, Quarantined: 11, BytesWritten: 1_100_000_000, Folders: 3, Ledger: &metrics.LedgerTotals{Unsettled: 12}},
+		"annex":  {Read: 4000, Written: 3999, Quarantined: 1, BytesWritten: 4_000_000, Folders: 1, Ledger: &metrics.LedgerTotals{}},
+	}
+	all := context()
+	all.Tenant = "out/<tenant>/clinic-a"
 	unbalanced := done()
 	unbalanced.Types["Patient"].Written--
 	clean := &metrics.Status{
@@ -68,6 +76,7 @@ func TestGolden(t *testing.T) {
 	}{
 		"done": {done(), context(), 0}, "moving": {moving, running, 0}, "killed": {moving, context(), 0},
 		"failed": {failed, context(), 0}, "unbalanced": {unbalanced, context(), 4}, "clean": {clean, context(), 0},
+		"tenants": {tenants, all, 0},
 	} {
 		var text bytes.Buffer
 		if err := Text(&text, c.status, c.context); err != nil {

@@ -45,6 +45,7 @@ type Context struct {
 	PID     string // of that process
 	State   string // directory
 	Output  string // the job's folder in the sink
+	Tenant  string // in a job of all tenants, the folder of one of them, in words
 }
 
 // Summarize derives a report from s.
@@ -111,10 +112,20 @@ func lookAt(s *metrics.Status, sum Summary, c Context) []string {
 	if sum.Totals.Quarantined > 0 {
 		places = append(places, c.Output+"/_fhirhose/quarantine-*.ndjson: the records that could not be moved, as they came, with object, record number and reason (PHI)")
 	}
+	folder := c.Output
+	if c.Tenant != "" {
+		folder = c.Tenant
+		if sum.Totals.Quarantined > 0 {
+			places = append(places, c.Tenant+"/_fhirhose/quarantine-*.ndjson: the same, of records whose tenant is certain (PHI)")
+		}
+		if s.Phase == metrics.PhaseDone {
+			places = append(places, c.Output+"/_fhirhose/manifest.json: every tenant with its totals")
+		}
+	}
 	if s.Phase == metrics.PhaseDone {
 		places = append(places,
-			c.Output+"/migration_output.json: the folders and their files, in the order of import",
-			c.Output+"/_fhirhose/manifest.json: every file with bytes, records and SHA-256")
+			folder+"/migration_output.json: the folders and their files, in the order of import",
+			folder+"/_fhirhose/manifest.json: every file with bytes, records and SHA-256")
 	}
 	return append(places, c.State+"/"+metrics.StatusFile+": these numbers")
 }

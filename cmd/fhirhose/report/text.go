@@ -24,6 +24,7 @@ func Text(out io.Writer, s *metrics.Status, c Context) error {
 	}
 	p.header(s)
 	p.balance(s, sum)
+	p.tenants(s)
 	p.reasons("Filtered (left out by the job's options)", sum.Totals.ByFilter)
 	p.reasons("Quarantined (could not be moved)", sum.Totals.ByDefect)
 	p.ledger(s.Ledger)
@@ -98,6 +99,42 @@ func (p *printer) balance(s *metrics.Status, sum Summary) {
 	}
 	p.line("  IT DOES NOT BALANCE: read differs from written + filtered + quarantined for %s.", strings.Join(sum.Unbalanced, ", "))
 	p.line("  This must not happen. Keep the state directory, do not import this output, and report it.")
+}
+
+// shownTenants bounds the table; the JSON has all.
+const shownTenants = 200
+
+// tenants has a line for each tenant of a job that moves all.
+func (p *printer) tenants(s *metrics.Status) {
+	if s.Tenants == nil {
+		return
+	}
+	names := s.TenantNames()
+	p.section("Tenants: " + human.Count(int64(len(names))))
+	rows := [][]string{{"", "read", "written", "filtered", "quarantined", "bytes written", "folders", "unsettled"}}
+	row := func(name string, t *metrics.TenantTotals) {
+		unsettled := ""
+		if t.Ledger != nil {
+			unsettled = human.Count(t.Ledger.Unsettled)
+		}
+		rows = append(rows, []string{
+			name, human.Count(t.Read), human.Count(t.Written), human.Count(t.Filtered), human.Count(t.Quarantined),
+			human.Bytes(t.BytesWritten), human.Count(int64(t.Folders)), unsettled,
+		})
+	}
+	for _, name := range names[:min(len(names), shownTenants)] {
+		row(name, s.Tenants[name])
+	}
+	if none := s.Tenants[""]; none != nil && none.Read > 0 {
+		row("(none)", none)
+	}
+	p.table(rows)
+	if more := len(names) - shownTenants; more > 0 {
+		p.line("  and %s more (--json shows all)", human.Plural(int64(more), "tenant"))
+	}
+	if none := s.Tenants[""]; none != nil && none.Read > 0 {
+		p.line("  (none): records whose tenant is unknown or contradictory; they are under no tenant's prefix.")
+	}
 }
 
 func total(counts map[string]int64) (n int64) {

@@ -28,7 +28,7 @@ const (
 type Estimate struct {
 	OutputBytes int64          `json:"output_bytes"`
 	Files       int64          `json:"files"`
-	Folders     map[string]int `json:"folders"`              // by version: "v1", "Binary-v1"
+	Folders     map[string]int `json:"folders"`              // by version: "v1", "Binary-v1"; of all sampled tenants
 	MostTypes   int            `json:"types_in_one_version"` // at most
 	ImportJobs  int            `json:"import_jobs"`
 	ImportHours float64        `json:"import_hours"`
@@ -42,7 +42,7 @@ func Project(s *Sample, objects []pipeline.Object, spools bool, job *jobfile.Job
 	e := Estimate{Folders: map[string]int{}}
 	records, compressed := Totals(objects)
 	e.LedgerBytes = records * ledgerEntry
-	perVersion := map[string][]int64{} // bytes of each type
+	perVersion := map[sequence][]int64{} // bytes of each type
 	scale := 0.0
 	if s.Records > 0 {
 		scale = float64(records) / float64(s.Records)
@@ -54,7 +54,7 @@ func Project(s *Sample, objects []pipeline.Object, spools bool, job *jobfile.Job
 	}
 	for version, types := range perVersion {
 		folders, files := divide(types, job.Layout)
-		e.Folders[version] = int(folders)
+		e.Folders[version.folders] += int(folders)
 		e.ImportJobs += int(folders)
 		e.Files += files
 		e.MostTypes = max(e.MostTypes, len(types))
@@ -90,12 +90,15 @@ func divide(types []int64, layout jobfile.Layout) (folders, files int64) {
 	return folders, folders * inEach(folders)
 }
 
+// sequence is one of folders: a tenant's of one version.
+type sequence struct{ tenant, folders string }
+
 // folders names the sequence of folders that the file goes to (design section 6).
-func (f file) folders() string {
+func (f file) folders() sequence {
 	if f.resourceType == "Binary" {
-		return fmt.Sprintf("Binary-v%d", f.version)
+		return sequence{f.tenant, fmt.Sprintf("Binary-v%d", f.version)}
 	}
-	return fmt.Sprintf("v%d", f.version)
+	return sequence{f.tenant, fmt.Sprintf("v%d", f.version)}
 }
 
 // stateBytes is what state holds at most: staged input and tails within

@@ -86,7 +86,7 @@ func (r *Result) judgeSample(s *Sample) {
 		r.Fail(&pipeline.Error{
 			Op: "look at the records of", Object: r.Source, Kind: pipeline.KindConfig,
 			Err:  fmt.Errorf("%s of %s belong to a tenant, but source.tenant is empty", human.Count(s.MultiTenant), human.Plural(s.Records, "sampled record")),
-			Hint: "name the tenant in source.tenant; one job moves one tenant",
+			Hint: "name the tenant in source.tenant, or \"*\" for all of them",
 		})
 	}
 	if n := s.Filtered[pipeline.OtherTenant.String()]; n > 0 && n == s.Records {
@@ -94,6 +94,12 @@ func (r *Result) judgeSample(s *Sample) {
 	}
 	if n := s.Types["Binary"]; n > 0 {
 		r.Warn("there are Binary records (%s in the sample); they are moved as they are, without data, until source.binaries is available", human.Count(n))
+	}
+	if none := s.Tenants[""]; none > 0 {
+		r.Warn("about %s of the records have no certain tenant; they are quarantined in %s, under no tenant", share(none, s.Records), r.Output)
+	}
+	if s.Tenants != nil && len(s.Tenants) > 0 {
+		r.Warn("only the sampled tenants are known before the move: others may come, each with folders and import jobs of its own")
 	}
 	if n := sum(s.Quarantined); n > 0 {
 		r.Warn("about %s of the records will be quarantined; the job then ends with exit code 3", share(n, s.Records))
@@ -164,6 +170,15 @@ func (s *Sample) text(line func(string, ...any)) {
 	reasons(line, "quarantined", s.Quarantined)
 	if s.MultiTenant > 0 {
 		line("  of a tenant  %s", human.Count(s.MultiTenant))
+	}
+	if s.Tenants != nil {
+		named := maps.Clone(s.Tenants)
+		delete(named, "")
+		line("  tenants      %s", human.Count(int64(len(named))))
+		if len(named) > 0 {
+			line("               %s", listing(named))
+		}
+		line("  of none      %s", human.Count(s.Tenants[""]))
 	}
 	line("  types        %s", listing(s.Types))
 }

@@ -37,6 +37,8 @@ type Sample struct {
 	MultiTenant int64            `json:"multi_tenant"`
 	Types       map[string]int64 `json:"types"`
 	Versions    map[uint32]int64 `json:"versions"`
+	// Tenants counts the records of each tenant, in a job of all: "" is for none.
+	Tenants     map[string]int64 `json:"tenants,omitempty"`
 	SourceBytes int64            `json:"source_bytes"` // decompressed
 	OutputBytes int64            `json:"output_bytes"`
 
@@ -47,6 +49,7 @@ type Sample struct {
 type file struct {
 	resourceType string
 	version      uint32
+	tenant       string
 }
 
 type size struct{ records, bytes int64 }
@@ -61,6 +64,9 @@ func Take(ctx context.Context, objects []pipeline.Object, options convert.Option
 	s := &Sample{
 		Filtered: map[string]int64{}, Quarantined: map[string]int64{}, Types: map[string]int64{},
 		Versions: map[uint32]int64{}, files: map[file]*size{},
+	}
+	if options.Tenant == convert.AllTenants {
+		s.Tenants = map[string]int64{}
 	}
 	for _, i := range largest(objects) {
 		head, err := peek(ctx, i, min(peekBytes, objects[i].Size))
@@ -106,6 +112,7 @@ func (s *Sample) object(converter *convert.Converter, singleTenant bool, object 
 		lines := batch.Lines
 		if batch.TooLarge != nil {
 			lines = lines[:len(lines)-1]
+			s.ofTenant(nil)
 			s.quarantined(pipeline.TooLarge, metrics.Unreadable)
 		}
 		for _, line := range lines[:min(left, len(lines))] {
@@ -124,6 +131,7 @@ func (s *Sample) add(r *convert.Record, singleTenant bool, in, out int64) {
 		s.MultiTenant++
 		return
 	}
+	s.ofTenant(r.Tenant)
 	name := metrics.Unreadable
 	if r.Type != nil {
 		name = string(r.Type)
@@ -137,12 +145,18 @@ func (s *Sample) add(r *convert.Record, singleTenant bool, in, out int64) {
 	case pipeline.Written:
 		s.Written++
 		s.OutputBytes += out
-		s.file(file{name, r.Version}).add(out)
+		s.file(file{name, r.Version, string(r.Tenant)}).add(out)
 	}
 	s.Records++
 	s.SourceBytes += in
 	s.Types[name]++
 	s.Versions[r.Version]++
+}
+
+func (s *Sample) ofTenant(name []byte) {
+	if s.Tenants != nil {
+		s.Tenants[string(name)]++
+	}
 }
 
 func (s *Sample) quarantined(reason pipeline.Reason, name string) {

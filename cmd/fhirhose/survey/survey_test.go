@@ -51,6 +51,32 @@ func TestSampleCountsEveryRecordOnce(t *testing.T) {
 	}
 }
 
+// TestTenantsOfTheSample: each is seen, with folders of its own.
+func TestTenantsOfTheSample(t *testing.T) {
+	objects, peek := made(t, generate.Options{
+		Resources: 200, Objects: 3, Versions: 1, Tenants: []string{"a", "ab"}, Plant: []generate.Defect{generate.TenantMismatch, generate.NotJSON},
+	})
+	o := options()
+	o.Tenant = convert.AllTenants
+	s, err := Take(t.Context(), objects, o, peek)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Tenants["a"] == 0 || s.Tenants["ab"] == 0 || s.Tenants[""] != 2 || sum(s.Tenants) != s.Records || len(s.Tenants) != 3 {
+		t.Errorf("%v of %d", s.Tenants, s.Records)
+	}
+	roomy := job()
+	roomy.Layout = jobfile.Layout{MaxFileSize: 1 << 30, MaxFolderSize: 1 << 40, MaxFolderFiles: 10_000}
+	if e := Project(s, objects, false, roomy); e.Folders["v1"] != 2 {
+		t.Errorf("folders %v", e.Folders)
+	}
+	r := Result{Sample: s, Output: "out/a"}
+	r.Judge()
+	if len(r.Problems) > 0 || !strings.Contains(strings.Join(r.Warnings, "\n"), "no certain tenant; they are quarantined in out/a") {
+		t.Errorf("%v %v", r.Problems, r.Warnings)
+	}
+}
+
 func TestSampleStopsAfterAThousandOfEachObject(t *testing.T) {
 	objects, peek := made(t, generate.Options{Resources: 8000, Objects: 5})
 	s, err := Take(t.Context(), objects, options(), peek)
@@ -113,7 +139,7 @@ func job() *jobfile.Job {
 // TestProject scales a sample of a tenth: 10 records of Patient v1, 100 bytes
 // each, and 1 of Binary v2.
 func TestProject(t *testing.T) {
-	s := &Sample{Records: 10, files: map[file]*size{{"Patient", 1}: {9, 900}, {"Binary", 2}: {1, 50}}}
+	s := &Sample{Records: 10, files: map[file]*size{{"Patient", 1, ""}: {9, 900}, {"Binary", 2, ""}: {1, 50}}}
 	objects := []pipeline.Object{{Items: 100, Size: 5000}, {Items: 900, Size: 1 << 40}}
 	e := Project(s, objects, true, job())
 	if e.OutputBytes != 95_000 || e.Files != 95 || e.LedgerBytes != 75_000 {
