@@ -8,7 +8,7 @@ func StageNames() []string {
 // The closed sets that are known here. A wait is known by its first word: what
 // follows names an object, which is no label.
 var (
-	waitNames  = set([]string{"object", "files", "cut", "retry", "credentials"})
+	waitNames  = set([]string{"object", "contents", "files", "cut", "retry", "credentials"})
 	stageNames = set(StageNames())
 	lockedAges = set([]string{"<1m", "<1h", "<1d", ">=1d", "unknown"})
 	phaseNames = set([]string{

@@ -75,7 +75,7 @@ func after() Status {
 		Stages:        []Stage{{Name: "merge", Busy: 2, Queue: 3, Capacity: 16}},
 		BytesInFlight: 1, MemoryLimit: 2, Cuts: 3, CutSeconds: 4, LastCut: noon, LastCutLength: 5,
 		Retries: map[string]int64{"throttled": 1}, LastProgress: noon, WaitingFor: "object data/x.json.gz", LastRetryWait: noon,
-		StateFree: 11, Elapsed: 12,
+		StateFree: 11, Elapsed: 12, Binaries: movedBinaries(),
 	}
 }
 

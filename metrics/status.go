@@ -48,6 +48,8 @@ type Status struct {
 	NoLastUpdated     int64            `json:"no_last_updated"`    // written although meta.lastUpdated could not be read
 	Ledger            *LedgerTotals    `json:"ledger,omitempty"`   // set once the ledger has been read at the end
 
+	Binaries *BinaryTotals `json:"binaries,omitempty"` // set in a job that fetches contents
+
 	Stages        []Stage          `json:"stages"`
 	BytesInFlight int64            `json:"bytes_in_flight"`
 	MemoryLimit   int64            `json:"memory_limit"`

@@ -118,7 +118,16 @@ func refused(op, place string, err error, hint string) error {
 
 func (b *bucket) read(ctx context.Context, c pipeline.Content, offset, n int64) (io.ReadCloser, error) {
 	pin := objectstore.Pin{ETag: c.ETag, VersionID: c.VersionID, Size: c.Size}
-	r, err := b.store.OpenRange(ctx, b.store.Location().Key(c.Key), pin, offset, n)
+	key := b.store.Location().Key(c.Key)
+	r, err := b.store.OpenRange(ctx, key, pin, offset, n)
+	if errors.Is(err, objectstore.ErrNotFound) && c.VersionID == "" {
+		// Deleted since, in a bucket that began to keep versions after it was
+		// written: there it is noncurrent now.
+		pin.VersionID = noVersion
+		if noncurrent, failed := b.store.OpenRange(ctx, key, pin, offset, n); failed == nil {
+			r, err = noncurrent, nil
+		}
+	}
 	if err != nil {
 		return nil, b.fault(err)
 	}

@@ -198,6 +198,27 @@ func TestErased(t *testing.T) {
 	}
 }
 
+// What was current when it was listed is read, whatever is deleted since.
+func TestDeletedSince(t *testing.T) {
+	r := newRig(t, "")
+	r.memory.Put("a_1.x", []byte("before versions"))
+	r.memory.KeepVersions()
+	r.memory.Put("b_1.x", []byte("a version"))
+	s := r.listed()
+	for prefix, want := range map[string]string{"a_1.": "before versions", "b_1.": "a version"} {
+		found, _, err := s.Find(prefix)
+		check(t, err)
+		r.memory.Delete(found[0].Key)
+		rd, err := s.Open(t.Context(), found[0], 1)
+		check(t, err)
+		got, err := io.ReadAll(rd)
+		check(t, errors.Join(err, rd.Close()))
+		if string(got) != want[1:] {
+			t.Errorf("%s: got %q", prefix, got)
+		}
+	}
+}
+
 // Without the right to list versions nothing is found, and it can be said why.
 func TestErasedHidden(t *testing.T) {
 	for _, answer := range []string{"AccessDenied", "NotImplemented"} {

@@ -49,6 +49,16 @@ func (p *progress) span(i int) (offset, n int64) {
 func (p *progress) has(i int) bool { return p.Done[i/8]&(1<<(i%8)) != 0 }
 func (p *progress) add(i int)      { p.Done[i/8] |= 1 << (i % 8) }
 
+// missing returns the ranges that are not there.
+func (p *progress) missing() (missing []int) {
+	for i := range p.ranges() {
+		if !p.has(i) {
+			missing = append(missing, i)
+		}
+	}
+	return missing
+}
+
 // load takes over what an earlier process has noted of the same object, if its
 // partial copy is there.
 func (p *progress) load(path, partial string) bool {

@@ -111,10 +111,7 @@ func (g *staging) begin() (err error) {
 func (g *staging) copyRanges(ctx context.Context) error {
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(cap(g.source.streams))
-	for i := range g.progress.ranges() {
-		if g.progress.has(i) {
-			continue
-		}
+	for _, i := range g.progress.missing() {
 		if within.Err() != nil {
 			break
 		}

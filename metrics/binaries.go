@@ -1,0 +1,100 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// BinaryTotals is what became of a job's Binary rows and of the objects that hold
+// their contents. The rows are also among those of [Status.Types].
+type BinaryTotals struct {
+	Objects int64 `json:"objects"` // listed, of the whole job
+	Bytes   int64 `json:"bytes"`
+
+	Rows         int64            `json:"rows"` // handed over by the record pipeline
+	Written      int64            `json:"written"`
+	BytesWritten int64            `json:"bytes_written"` // NDJSON
+	ContentBytes int64            `json:"content_bytes"` // of the objects whose bytes were written
+	Quarantined  map[string]int64 `json:"quarantined,omitempty"`
+	Erased       int64            `json:"content_erased_at_source"` // of Written: DELETED, and so is their object
+	Recovered    int64            `json:"content_recovered"`        // of Written: from noncurrent objects
+
+	// RecoverDeleted and VersionsHidden tell whose noncurrent objects were looked
+	// for: also those of DELETED rows; none, because they may not be listed.
+	RecoverDeleted bool `json:"recover_deleted"`
+	VersionsHidden bool `json:"versions_hidden"`
+
+	Fetched     int64   `json:"fetched_bytes"` // of contents, this process
+	InFlight    int64   `json:"in_flight"`     // contents that are being fetched
+	Waiting     int64   `json:"waiting"`       // rows between handed over and written
+	WaitSeconds float64 `json:"waiting_for_objects_seconds"`
+
+	Orphans *OrphanTotals `json:"orphans,omitempty"` // set once all rows are read
+}
+
+// OrphanTotals counts objects that no row names. Those newer than the export are
+// apart: their rows may have come after it.
+type OrphanTotals struct {
+	Objects    int64     `json:"objects"`
+	Bytes      int64     `json:"bytes"`
+	Oldest     time.Time `json:"oldest"` // zero without objects
+	Newest     time.Time `json:"newest"`
+	Newer      int64     `json:"newer_objects"`
+	NewerBytes int64     `json:"newer_bytes"`
+}
+
+// binaryFamilies are 0 in a job that fetches no contents.
+func binaryFamilies() []family {
+	of := func(get func(*BinaryTotals) float64) func(snapshot) float64 {
+		return func(v snapshot) float64 {
+			if v.Binaries == nil {
+				return 0
+			}
+			return get(v.Binaries)
+		}
+	}
+	orphans := func(get func(*OrphanTotals, snapshot) float64) func(snapshot) float64 {
+		return func(v snapshot) float64 {
+			if v.Binaries == nil || v.Binaries.Orphans == nil {
+				return 0
+			}
+			return get(v.Binaries.Orphans, v)
+		}
+	}
+	return []family{
+		gauge("binaries_objects", "Objects in the listing of the binary bucket.", of(func(b *BinaryTotals) float64 { return float64(b.Objects) })),
+		gauge("binaries_objects_bytes", "Bytes of the objects in the listing of the binary bucket.", of(func(b *BinaryTotals) float64 { return float64(b.Bytes) })),
+		counter("binaries_rows_total", "Binary rows handed over to be given their contents.", of(func(b *BinaryTotals) float64 { return float64(b.Rows) })),
+		counter("binaries_written_total", "Binaries written.", of(func(b *BinaryTotals) float64 { return float64(b.Written) })),
+		counter("binaries_written_bytes_total", "NDJSON bytes of Binaries written.", of(func(b *BinaryTotals) float64 { return float64(b.BytesWritten) })),
+		counter("binaries_content_bytes_total", "Bytes of the objects that the Binaries written hold.", of(func(b *BinaryTotals) float64 { return float64(b.ContentBytes) })),
+		binariesQuarantined(),
+		counter("binaries_erased_total", "DELETED Binaries written without data, for their objects are deleted too.", of(func(b *BinaryTotals) float64 { return float64(b.Erased) })),
+		counter("binaries_recovered_total", "Binaries written with the data of a noncurrent object.", of(func(b *BinaryTotals) float64 { return float64(b.Recovered) })),
+		counter("binaries_fetched_bytes_total", "Bytes of contents fetched by this process.", of(func(b *BinaryTotals) float64 { return float64(b.Fetched) })),
+		gauge("binaries_in_flight", "Contents that are being fetched.", of(func(b *BinaryTotals) float64 { return float64(b.InFlight) })),
+		gauge("binaries_waiting_rows", "Binary rows that are handed over and not yet written.", of(func(b *BinaryTotals) float64 { return float64(b.Waiting) })),
+		counter("binaries_wait_seconds_total", "Time that this process waited for objects of the binary bucket.", of(func(b *BinaryTotals) float64 { return b.WaitSeconds })),
+		gauge("binaries_orphans", "Objects that no row names; like all about orphans, 0 until all rows are read.", orphans(func(o *OrphanTotals, _ snapshot) float64 { return float64(o.Objects) })),
+		gauge("binaries_orphans_bytes", "Bytes of the objects that no row names.", orphans(func(o *OrphanTotals, _ snapshot) float64 { return float64(o.Bytes) })),
+		gauge("binaries_orphans_oldest_age_seconds", "Age of the oldest object that no row names; -1 without one.", orphans(func(o *OrphanTotals, v snapshot) float64 { return v.age(o.Oldest) })),
+		gauge("binaries_orphans_newest_age_seconds", "Age of the newest object that no row names; -1 without one.", orphans(func(o *OrphanTotals, v snapshot) float64 { return v.age(o.Newest) })),
+		gauge("binaries_newer_objects", "Objects that no row names and that are newer than the export.", orphans(func(o *OrphanTotals, _ snapshot) float64 { return float64(o.Newer) })),
+		gauge("binaries_newer_objects_bytes", "Bytes of the objects that no row names and that are newer than the export.", orphans(func(o *OrphanTotals, _ snapshot) float64 { return float64(o.NewerBytes) })),
+	}
+}
+
+func binariesQuarantined() family {
+	return family{
+		"binaries_quarantined_total", prometheus.CounterValue, "Binaries that could not be moved, by reason.",
+		[]string{"reason"},
+		func(v snapshot, out emit) {
+			var counts map[string]int64
+			if v.Binaries != nil {
+				counts = v.Binaries.Quarantined
+			}
+			each(fold(v.labels.reasons, counts), out)
+		},
+	}
+}
