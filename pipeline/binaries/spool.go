@@ -98,3 +98,8 @@ func (s *spool) whole(row, size int64) bool {
 	info, err := os.Stat(s.path(row))
 	return err == nil && info.Size() == size
 }
+
+// RemoveState removes what the pipeline kept in `state`: the job is finished.
+func (p *Pipeline) RemoveState() error {
+	return durable.Failure("remove", p.spool.dir, os.RemoveAll(p.spool.dir))
+}
