@@ -25,6 +25,7 @@ func Brief(out io.Writer, s *metrics.Status, c Context, now time.Time) error {
 	p.line("  input    %s", inputLine(s))
 	p.line("  records  %s read, %s written, %s filtered, %s quarantined", human.Count(sum.Totals.Read),
 		human.Count(sum.Totals.Written), human.Count(sum.Totals.Filtered), human.Count(sum.Totals.Quarantined))
+	p.briefBinaries(s.Binaries)
 	p.line("  files    %s sealed, %s open", human.Count(s.FilesSealed), human.Count(s.OpenFiles))
 	if !s.LastCut.IsZero() {
 		p.line("  last cut %s ago", human.Duration(now.Sub(s.LastCut)))

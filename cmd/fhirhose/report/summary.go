@@ -111,6 +111,7 @@ func lookAt(s *metrics.Status, sum Summary, c Context) []string {
 	if sum.Totals.Quarantined > 0 {
 		places = append(places, c.Output+"/_fhirhose/quarantine-*.ndjson: the records that could not be moved, as they came, with object, record number and reason (PHI)")
 	}
+	places = append(places, lookAtOrphans(s, c)...)
 	if s.Phase == metrics.PhaseDone {
 		places = append(places,
 			c.Output+"/migration_output.json: the folders and their files, in the order of import",
