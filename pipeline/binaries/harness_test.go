@@ -216,6 +216,7 @@ type job struct {
 	dir     string
 	store   *store
 	end     int64 // of the stubs
+	started func(*Pipeline)
 }
 
 var small = shard.Caps{FileBytes: 64 << 10, FolderBytes: 200 << 10, FolderFiles: 3}
@@ -288,6 +289,9 @@ func (j *job) run(stop <-chan struct{}) (*Pipeline, Orphans, error) {
 	p, err := New(o, j.bucket, log, sink, j.store)
 	if err != nil {
 		return nil, Orphans{}, err
+	}
+	if j.started != nil {
+		j.started(p)
 	}
 	if j.ring > 0 {
 		p.lines, p.plan.small = newRing(j.ring), min(p.plan.small, int64(j.ring)/2)

@@ -60,7 +60,8 @@ func New(options Options, contents pipeline.Contents, feed *stub.Log, sink pipel
 		raw:   make([]byte, options.ChunkBytes),
 		items: make(chan *item, options.Window), batches: make(chan *batch, batches),
 		looked: make(chan *item, options.Window), placing: make(chan *item, options.Window),
-		lookups: make(chan *item, options.Window), fetches: make(chan *item), stages: make(chan *item),
+		lookups: make(chan *item, options.Window), fetches: make(chan *item),
+		stages: make(chan *item, options.Window), // a large content must not hold up the small ones behind it
 	}
 	p.out = output.New(output.Options{
 		Name: name, Ledger: ledgerPrefix, State: options.State, SegmentEntries: options.SegmentEntries,
