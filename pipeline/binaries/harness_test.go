@@ -103,13 +103,19 @@ func matches(key, prefix string) bool {
 }
 
 func (b *bucket) Find(prefix string) (found []pipeline.Content, first int64, err error) {
-	for i, key := range b.sorted() {
-		if matches(key, prefix) && len(found) < 2 {
-			if len(found) == 0 {
-				first = int64(i)
-			}
-			found = append(found, content(key, b.objects[key]))
+	keys := b.sorted()
+	at, _ := slices.BinarySearch(keys, prefix)
+	for i, key := range keys[at:] {
+		if !strings.HasPrefix(key, prefix) || len(found) == 2 {
+			break
 		}
+		if !matches(key, prefix) {
+			continue
+		}
+		if len(found) == 0 {
+			first = int64(at + i)
+		}
+		found = append(found, content(key, b.objects[key]))
 	}
 	return found, first, nil
 }
