@@ -29,11 +29,11 @@ func (p *Pipeline) about(it *item, op string, err error) error {
 
 func (p *Pipeline) objectOf(it *item) string { return p.options.Objects[it.stub.Object].Key }
 
-// lostInState: the beginning of a content is in the output, and its end is not to
-// be had any more.
-func (p *Pipeline) lostInState(err error) error {
+// damaged is a checkpoint that can be opened but makes no sense, or does not fit
+// what lies beside it in `state`.
+func damaged(err error) error {
 	return &pipeline.Error{
-		Op: "go on within", Kind: pipeline.KindCheckpoint, Err: err,
+		Op: "read checkpoint", Kind: pipeline.KindCheckpoint, Err: err,
 		Hint: "restore `state` from a copy, or begin again with `fhirhose move --restart`",
 	}
 }

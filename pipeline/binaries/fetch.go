@@ -44,8 +44,11 @@ func (f *fetcher) fetch(ctx context.Context, it *item) error {
 
 // stage copies the row's content to the spool.
 func (p *Pipeline) stage(ctx context.Context, it *item) error {
-	if it.resume && p.spool.whole(it.row, it.content.Size) {
-		return nil
+	if it.resume { // staged by the process that placed its beginning
+		if p.spool.whole(it.row, it.content.Size) {
+			return nil
+		}
+		return p.about(it, "go on within content", damaged(errors.New("its staged copy is not in `state`")))
 	}
 	return p.obtain(ctx, it, func(c pipeline.Content) error {
 		if err := p.contents.Stage(ctx, c, p.spool.path(it.row)); err != nil {
@@ -70,8 +73,6 @@ func (p *Pipeline) obtain(ctx context.Context, it *item, get func(pipeline.Conte
 		switch {
 		case err == nil:
 			return nil
-		case it.resume:
-			return p.about(it, "read content", p.lostInState(err))
 		case errors.Is(err, pipeline.ErrContentChanged):
 			it.verdict = verdict{reason: pipeline.ContentChanged}
 			return nil

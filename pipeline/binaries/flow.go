@@ -112,9 +112,12 @@ func received[T any](ctx context.Context, from <-chan T) func(func(T) bool) {
 }
 
 // work does one stage's work for one row after the other, in any order.
-func work(ctx context.Context, from <-chan *item, do func(context.Context, *item) error) error {
+func work(ctx context.Context, stage *output.Stage, from <-chan *item, do func(context.Context, *item) error) error {
 	for it := range received(ctx, from) {
-		if err := do(ctx, it); err != nil {
+		stop := stage.Start()
+		err := do(ctx, it)
+		stop()
+		if err != nil {
 			return err
 		}
 		it.ready <- struct{}{}

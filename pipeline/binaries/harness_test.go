@@ -103,13 +103,19 @@ func matches(key, prefix string) bool {
 }
 
 func (b *bucket) Find(prefix string) (found []pipeline.Content, first int64, err error) {
-	for i, key := range b.sorted() {
-		if matches(key, prefix) && len(found) < 2 {
-			if len(found) == 0 {
-				first = int64(i)
-			}
-			found = append(found, content(key, b.objects[key]))
+	keys := b.sorted()
+	at, _ := slices.BinarySearch(keys, prefix)
+	for i, key := range keys[at:] {
+		if !strings.HasPrefix(key, prefix) || len(found) == 2 {
+			break
 		}
+		if !matches(key, prefix) {
+			continue
+		}
+		if len(found) == 0 {
+			first = int64(at + i)
+		}
+		found = append(found, content(key, b.objects[key]))
 	}
 	return found, first, nil
 }
@@ -216,6 +222,7 @@ type job struct {
 	dir     string
 	store   *store
 	end     int64 // of the stubs
+	started func(*Pipeline)
 }
 
 var small = shard.Caps{FileBytes: 64 << 10, FolderBytes: 200 << 10, FolderFiles: 3}
@@ -288,6 +295,9 @@ func (j *job) run(stop <-chan struct{}) (*Pipeline, Orphans, error) {
 	p, err := New(o, j.bucket, log, sink, j.store)
 	if err != nil {
 		return nil, Orphans{}, err
+	}
+	if j.started != nil {
+		j.started(p)
 	}
 	if j.ring > 0 {
 		p.lines, p.plan.small = newRing(j.ring), min(p.plan.small, int64(j.ring)/2)

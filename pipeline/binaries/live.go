@@ -154,7 +154,7 @@ func (p *Pipeline) Status() Status {
 	s.BytesInMemory = p.out.InMemory() + p.lines.inUse() + p.stubs.inUse()
 	s.SpooledBytes = p.spool.held.Load()
 	s.Folders, s.TenantFolders = maps.Clone(v.status.Folders), maps.Clone(v.status.TenantFolders)
-	s.Stages = []*output.Stage{&p.out.Write, &p.out.Ledger, &p.out.Cuts}
+	s.Stages = []*output.Stage{&p.finding, &p.fetching, &p.staging, &p.out.Write, &p.out.Ledger, &p.out.Cuts}
 	return s
 }
 

@@ -21,6 +21,9 @@ func (p *Pipeline) lookUp(ctx context.Context, it *item) error {
 	if it.verdict, err = p.decide(ctx, it, found); err != nil {
 		return p.about(it, "find content", err)
 	}
+	if it.reason == pipeline.NoReason && it.lineBytes(p.opening) > p.options.Caps.MaxLine() {
+		it.verdict = verdict{reason: pipeline.OverFileCap} // I6: before a byte of it is read
+	}
 	it.large = it.fill && it.content.Size > p.plan.small
 	return nil
 }
@@ -44,19 +47,15 @@ func (p *Pipeline) find(it *item) ([]pipeline.Content, error) {
 }
 
 // decide says what becomes of a row, by what is listed of its objects.
-func (p *Pipeline) decide(ctx context.Context, it *item, found []pipeline.Content) (v verdict, err error) {
+func (p *Pipeline) decide(ctx context.Context, it *item, found []pipeline.Content) (verdict, error) {
 	switch {
-	case it.stub.Reason != pipeline.NoReason: // it only names
+	case it.stub.Reason != pipeline.NoReason, it.stub.HasData:
 		return verdict{}, nil
-	case it.stub.HasData:
 	case len(found) > 0:
-		v = chosen(found)
+		return chosen(found), nil
 	default:
-		if v, err = p.lost(ctx, it); err != nil {
-			return v, err
-		}
+		return p.lost(ctx, it)
 	}
-	return p.capped(it, v), nil
 }
 
 // chosen is the verdict on a row with objects: there must be one.
@@ -87,14 +86,4 @@ func (p *Pipeline) lost(ctx context.Context, it *item) (verdict, error) {
 		return verdict{erased: true}, nil
 	}
 	return verdict{reason: pipeline.ContentMissing}, nil
-}
-
-// capped quarantines a row whose line no file can hold, before its content is
-// read (I6).
-func (p *Pipeline) capped(it *item, v verdict) verdict {
-	it.verdict = v
-	if v.reason == pipeline.NoReason && it.lineBytes(p.opening) > p.options.Caps.MaxLine() {
-		return verdict{reason: pipeline.OverFileCap}
-	}
-	return v
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 )
 
@@ -116,12 +115,4 @@ func (f *namedFile) each(do func([]named) error) (err error) {
 		}
 	}
 	return do(some)
-}
-
-// damaged is a checkpoint that can be opened but makes no sense.
-func damaged(err error) error {
-	return &pipeline.Error{
-		Op: "read checkpoint", Kind: pipeline.KindCheckpoint, Err: err,
-		Hint: "restore `state` from a copy, or begin again with `fhirhose move --restart`",
-	}
 }

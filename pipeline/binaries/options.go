@@ -86,7 +86,7 @@ const (
 
 func (o *Options) plan() (memoryPlan, error) {
 	p := memoryPlan{writers: min(runtime.GOMAXPROCS(0), maxWriters)}
-	chunks := int64(batches+1) * int64(encodedLen(int64(o.ChunkBytes)))
+	chunks := int64(batches+1) * encodedLen(int64(o.ChunkBytes))
 	free := o.Memory - chunks - int64(o.Fetches)*fetchBytes
 	if o.Memory < MinMemory || free < MinMemory/2 {
 		return p, &pipeline.Error{

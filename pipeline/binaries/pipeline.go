@@ -2,6 +2,7 @@ package binaries
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
@@ -42,6 +43,8 @@ type Pipeline struct {
 	// Rows, in order, to admit and place; and the same to those who work on them.
 	looked, placing          chan *item
 	lookups, fetches, stages chan *item
+
+	finding, fetching, staging output.Stage
 }
 
 // New prepares the pipeline. It does no I/O. Limits that cannot fit are a
@@ -61,13 +64,15 @@ func New(options Options, contents pipeline.Contents, feed *stub.Log, sinks *out
 		raw:   make([]byte, options.ChunkBytes),
 		items: make(chan *item, options.Window), batches: make(chan *batch, batches),
 		looked: make(chan *item, options.Window), placing: make(chan *item, options.Window),
-		lookups: make(chan *item, options.Window), fetches: make(chan *item), stages: make(chan *item),
+		lookups: make(chan *item, options.Window), fetches: make(chan *item),
+		stages: make(chan *item, options.Window), // a large content must not hold up the small ones behind it
 	}
 	p.out = output.New(output.Options{
 		Name: name, Ledger: ledgerPrefix, State: options.State, SegmentEntries: options.SegmentEntries,
 		Writers: plan.writers, Buffers: plan.buffers, CutRest: options.CutRest,
 		Heavy: options.Heavy, Watch: watch{p},
 	}, sinks, store)
+	p.nameStages()
 	for range options.Window {
 		p.items <- newItem()
 	}
@@ -75,6 +80,14 @@ func New(options Options, contents pipeline.Contents, feed *stub.Log, sinks *out
 		p.batches <- newBatch(p, plan.writers)
 	}
 	return p, nil
+}
+
+// nameStages tells the operator's view where each stage's queue is.
+func (p *Pipeline) nameStages() {
+	queue := func(c chan *item) func() (int, int) { return func() (int, int) { return len(c), cap(c) } }
+	p.finding.Name, p.finding.Queue = "find content", queue(p.lookups)
+	p.fetching.Name, p.fetching.Queue = "fetch content", queue(p.placing) // fetched, or under way
+	p.staging.Name, p.staging.Queue = "stage content", queue(p.stages)
 }
 
 // Output is where the pipeline ends: its files, for the manifest and the ledger.
@@ -90,7 +103,7 @@ func (p *Pipeline) Resume(open []output.File) error {
 		}
 	}
 	p.placer = &placer{
-		p: p, sharder: shard.New(p.options.Caps), slots: newSlots(p.out.WriterOf),
+		p: p, sharder: shard.New(p.options.Caps), slots: newSlots(p.out.WriterOf), typ: []byte(binaryType),
 		admitted: make(map[string]bool), named: namedFile{path: filepath.Join(p.spool.dir, "named")},
 	}
 	found, err := p.out.State(&p.past)
@@ -141,11 +154,11 @@ func (p *Pipeline) Run(ctx context.Context, stop <-chan struct{}) error {
 	group.Go(func() error { return p.read(ctx) })
 	group.Go(func() error { return p.admit(ctx) })
 	for range p.options.Fetches {
-		group.Go(func() error { return work(ctx, p.lookups, p.lookUp) })
-		group.Go(func() error { return work(ctx, p.fetches, p.newFetcher().fetch) })
+		group.Go(func() error { return work(ctx, &p.finding, p.lookups, p.lookUp) })
+		group.Go(func() error { return work(ctx, &p.fetching, p.fetches, p.newFetcher().fetch) })
 	}
 	for range p.options.Stagers {
-		group.Go(func() error { return work(ctx, p.stages, p.stage) })
+		group.Go(func() error { return work(ctx, &p.staging, p.stages, p.stage) })
 	}
 	p.out.Start(ctx, group)
 	group.Go(func() error {
@@ -156,4 +169,12 @@ func (p *Pipeline) Run(ctx context.Context, stop <-chan struct{}) error {
 		return nil
 	})
 	return group.Wait()
+}
+
+// Remove removes what the pipeline keeps in `state`: the job is finished.
+func (p *Pipeline) Remove() error {
+	if err := os.RemoveAll(p.spool.dir); err != nil {
+		return durable.Failure("remove", p.spool.dir, err)
+	}
+	return p.out.RemoveRows()
 }

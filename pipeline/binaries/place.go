@@ -18,6 +18,7 @@ type placer struct {
 	p        *Pipeline
 	sharder  *shard.Sharder
 	slots    *slots
+	typ      []byte          // of every ledger row
 	admitted map[string]bool // tenants
 	named    namedFile
 	stop     <-chan struct{}
@@ -172,7 +173,7 @@ func (g *placer) write(b *batch, it *item) {
 func (g *placer) enter(b *batch, it *item, at output.Place) {
 	s := &it.stub
 	b.rows = ledger.AppendRow(b.rows, &ledger.Entry{
-		Type: []byte(binaryType), ID: s.ID, Version: s.Version, LastUpdated: s.LastUpdated,
+		Type: g.typ, ID: s.ID, Version: s.Version, LastUpdated: s.LastUpdated,
 		Status: s.Status, Reason: it.reason, Content: it.digest, Label: s.Label,
 	})
 	b.places = append(b.places, place{at, it.reason == pipeline.NoReason, string(s.Tenant)})

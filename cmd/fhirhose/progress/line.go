@@ -51,7 +51,7 @@ func speed(s *metrics.Status, pace *Pace) string {
 
 // counts are the records, and what an operator may have to look at.
 func counts(s *metrics.Status) string {
-	line := "  " + human.Plural(s.Read(), "record")
+	line := "  " + human.Plural(s.Read(), "record") + binaries(s)
 	if n := s.Quarantined(); n > 0 {
 		line += fmt.Sprintf("  %s quarantined", human.Count(n))
 	}
@@ -89,6 +89,7 @@ type line struct {
 	FilesSealed int64         `json:"files_sealed"`
 	OpenFiles   int64         `json:"open_files"`
 	WaitingFor  string        `json:"waiting_for"`
+	Binaries    *binariesLine `json:"binaries,omitempty"`
 	Exit        *int          `json:"exit,omitempty"` // on the last line
 	Error       string        `json:"error,omitempty"`
 	Hint        string        `json:"hint,omitempty"`
@@ -101,7 +102,7 @@ func (l *Lines) Show(at time.Time, s *metrics.Status) {
 		Time: at.UTC(), Job: s.Job, Phase: s.Phase, InputBytes: s.InputBytes, InputDone: s.InputBytesDone,
 		Objects: s.Objects, ObjectsDone: s.ObjectsDone, Read: s.Read(), Written: s.Written(), Filtered: s.Filtered(),
 		Quarantined: s.Quarantined(), BytesOut: s.BytesWritten(), FilesSealed: s.FilesSealed, OpenFiles: s.OpenFiles,
-		WaitingFor: s.WaitingFor, Error: s.Error, Hint: s.Hint,
+		WaitingFor: s.WaitingFor, Error: s.Error, Hint: s.Hint, Binaries: binariesOf(s),
 	}
 	if rate := l.pace.Rate(); rate > 0 {
 		out.Rate = &rate

@@ -28,6 +28,7 @@ func Brief(out io.Writer, s *metrics.Status, c Context, now time.Time) error {
 	if s.Tenants != nil {
 		p.line("  tenants  %s; %s without a certain one", human.Count(int64(len(s.TenantNames()))), human.Plural(s.NoTenant(), "record"))
 	}
+	p.briefBinaries(s.Binaries)
 	p.line("  files    %s sealed, %s open", human.Count(s.FilesSealed), human.Count(s.OpenFiles))
 	if !s.LastCut.IsZero() {
 		p.line("  last cut %s ago", human.Duration(now.Sub(s.LastCut)))

@@ -35,7 +35,7 @@ var meanings = map[string]string{
 	pipeline.BadAttribute.String():   "an attribute is not DynamoDB JSON",
 	pipeline.NoTenant.String():       "no _tenantId, in a job with source.tenant",
 	pipeline.TenantMismatch.String(): "_tenantId, _id and id disagree",
-	pipeline.OverFileCap.String():    "larger than layout.max_file_size",
+	pipeline.OverFileCap.String():    "larger than layout.max_file_size, or a Binary than layout.max_binary_file_size",
 	pipeline.BadTenant.String():      "_tenantId is not the id of a tenant",
 
 	pipeline.ContentMissing.String():   "the binary bucket holds no object of this Binary",

@@ -122,6 +122,7 @@ func lookAt(s *metrics.Status, sum Summary, c Context) []string {
 			places = append(places, c.Output+"/_fhirhose/manifest.json: every tenant with its totals")
 		}
 	}
+	places = append(places, lookAtOrphans(s, c)...)
 	if s.Phase == metrics.PhaseDone {
 		places = append(places,
 			folder+"/migration_output.json: the folders and their files, in the order of import",

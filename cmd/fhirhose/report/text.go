@@ -27,6 +27,7 @@ func Text(out io.Writer, s *metrics.Status, c Context) error {
 	p.tenants(s)
 	p.reasons("Filtered (left out by the job's options)", sum.Totals.ByFilter)
 	p.reasons("Quarantined (could not be moved)", sum.Totals.ByDefect)
+	p.binaries(s)
 	p.ledger(s.Ledger)
 	p.oddities(s)
 	p.folders(s)

@@ -1,0 +1,96 @@
+package report
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
+	"github.com/fhirhose/fhirhose/metrics"
+)
+
+// orphansName is the list of objects that no row names, below the job's folder.
+const orphansName = "_fhirhose/orphans.ndjson"
+
+func (p *printer) binaries(s *metrics.Status) {
+	b := s.Binaries
+	if b == nil {
+		return
+	}
+	p.section("Binaries")
+	row := func(name string, n int64, meaning string) { p.line("  %-11s  %12s  %s", name, human.Count(n), meaning) }
+	some := func(name string, n int64, meaning string) {
+		if n > 0 {
+			row(name, n, meaning)
+		}
+	}
+	row("objects", b.Objects, "listed in the binary bucket, "+human.Bytes(b.Bytes))
+	row("rows", b.Rows, "of type Binary, to be given their contents")
+	row("written", b.Written, fmt.Sprintf("%s of contents, %s of NDJSON", human.Bytes(b.ContentBytes), human.Bytes(b.BytesWritten)))
+	some("waiting", b.Waiting, fmt.Sprintf("rows not written yet; %s being fetched", human.Plural(b.InFlight, "content")))
+	row("quarantined", total(b.Quarantined), "could not be moved")
+	for _, reason := range byCount(b.Quarantined) {
+		p.line("               %s %s: %s", human.Count(b.Quarantined[reason]), reason, Meaning(reason))
+	}
+	some("erased", b.Erased, "DELETED rows written without data: FHIR Works deletes the object with its Binary"+ifNotRecovered(b))
+	some("recovered", b.Recovered, "written with the data of a noncurrent object: FHIR Works deletes by prefix, and so more than it means to")
+	if b.VersionsHidden {
+		p.line("  Noncurrent objects were not looked for: this identity may not list them (s3:ListBucketVersions), or this S3 cannot.")
+	}
+	if b.WaitSeconds >= 1 {
+		p.line("  This process waited %s for objects of the binary bucket.", human.Duration(seconds(b.WaitSeconds)))
+	}
+	p.orphans(b.Orphans, s.ExportTime)
+}
+
+// ifNotRecovered says of erased contents whether they were looked for.
+func ifNotRecovered(b *metrics.BinaryTotals) string {
+	switch {
+	case b.VersionsHidden:
+		return ""
+	case b.RecoverDeleted:
+		return "; no noncurrent object holds it (source.recover_deleted)"
+	}
+	return "; source.recover_deleted would look for it among noncurrent objects"
+}
+
+// orphans says what no row names. The age is that at the export: a report asks
+// no clock.
+func (p *printer) orphans(o *metrics.OrphanTotals, exported time.Time) {
+	if o == nil {
+		return
+	}
+	p.line("  %-11s  %12s  objects that no row names, %s%s", "orphans", human.Count(o.Objects), human.Bytes(o.Bytes), orphanAges(o, exported))
+	if o.Newer > 0 {
+		p.line("  %-11s  %12s  more that no row names, %s, newer than the export: their rows may have come after it",
+			"newer", human.Count(o.Newer), human.Bytes(o.NewerBytes))
+	}
+}
+
+func orphanAges(o *metrics.OrphanTotals, exported time.Time) string {
+	if o.Objects == 0 {
+		return ""
+	}
+	if exported.IsZero() {
+		return fmt.Sprintf(", from %s to %s", o.Oldest.UTC().Format(time.DateOnly), o.Newest.UTC().Format(time.DateOnly))
+	}
+	return fmt.Sprintf(", %s to %s old when exported", human.Duration(exported.Sub(o.Newest)), human.Duration(exported.Sub(o.Oldest)))
+}
+
+// lookAtOrphans says where their keys are.
+func lookAtOrphans(s *metrics.Status, c Context) []string {
+	if s.Phase != metrics.PhaseDone || s.Binaries == nil || s.Binaries.Orphans == nil {
+		return nil
+	}
+	if o := s.Binaries.Orphans; o.Objects+o.Newer == 0 {
+		return nil
+	}
+	return []string{c.Output + "/" + orphansName + ": the objects of the binary bucket that no row names (PHI)"}
+}
+
+// briefBinaries is the line of `status`.
+func (p *printer) briefBinaries(b *metrics.BinaryTotals) {
+	if b != nil {
+		p.line("  binaries %s of %s written, %s of contents, %s being fetched", human.Count(b.Written),
+			human.Plural(b.Rows, "row"), human.Bytes(b.ContentBytes), human.Count(b.InFlight))
+	}
+}

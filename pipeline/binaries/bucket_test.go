@@ -1,0 +1,206 @@
+package binaries
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/convert"
+	"github.com/fhirhose/fhirhose/pipeline/digest"
+)
+
+// TestMisbehaving: an object that is not what was listed when it is read, small
+// or large.
+func TestMisbehaving(t *testing.T) {
+	f := func(name string, change func(j *job, b []byte) ([]byte, error), status string, line bool, reason string, totals Totals) {
+		for _, size := range []int{0, 1000, 30_000} {
+			t.Run(fmt.Sprint(name, " ", size), func(t *testing.T) {
+				b := newBucket()
+				for _, id := range []string{"a", "b", "c"} {
+					b.put(id+"_1.pdf", bytes.Repeat([]byte(id), size))
+				}
+				j := newJob(t, []row{{"a", 1, "AVAILABLE", ""}, {"b", 1, status, ""}, {"c", 1, "AVAILABLE", ""}}, b)
+				b.change = func(key string, body []byte) ([]byte, error) {
+					if key != "b_1.pdf" {
+						return body, nil
+					}
+					return change(j, body)
+				}
+				p, _ := j.mustRun()
+				tree := j.tree()
+				lines, _ := inOrder(tree, "Binary-v1-")
+				if got := strings.Count(lines, "\n") == 3; got != line {
+					t.Errorf("%d lines", strings.Count(lines, "\n"))
+				}
+				var q struct{ Reason string }
+				_ = json.Unmarshal([]byte(tree["_fhirhose/quarantine-Binary-00000.ndjson"]), &q)
+				if q.Reason != reason {
+					t.Errorf("quarantined for %q, want %q", q.Reason, reason)
+				}
+				got := p.Status().Tenants[""]
+				if got.Erased != totals.Erased || got.Recovered != totals.Recovered {
+					t.Errorf("totals %+v", got)
+				}
+			})
+		}
+	}
+	none := Totals{}
+	f("changed", func(*job, []byte) ([]byte, error) { return nil, pipeline.ErrContentChanged }, "AVAILABLE", false, "content-changed", none)
+	f("wrapped", func(*job, []byte) ([]byte, error) { return nil, fmt.Errorf("read: %w", pipeline.ErrContentChanged) }, "AVAILABLE", false, "content-changed", none)
+	f("longer", func(_ *job, b []byte) ([]byte, error) { return append(bytes.Clone(b), 'x'), nil }, "AVAILABLE", false, "content-changed", none)
+	gone := func(*job, []byte) ([]byte, error) { return nil, pipeline.ErrContentGone }
+	f("gone", gone, "AVAILABLE", false, "content-missing", none)
+	f("gone with its row", gone, "DELETED", true, "", Totals{Erased: 1})
+	f("gone, but kept", func(j *job, b []byte) ([]byte, error) {
+		j.bucket.old["b_1.pdf"] = object{body: b}
+		return nil, pipeline.ErrContentGone
+	}, "AVAILABLE", true, "", Totals{Recovered: 1})
+	f("gone, and another one kept", func(j *job, b []byte) ([]byte, error) {
+		j.bucket.old["b_1.pdf"] = object{body: append(bytes.Clone(b), 'x')}
+		return nil, pipeline.ErrContentGone
+	}, "AVAILABLE", false, "content-changed", none)
+}
+
+// TestTruncated: WB6, a content that ends early is never written short.
+func TestTruncated(t *testing.T) {
+	for _, size := range []int{1, 1000, 30_000} {
+		b := newBucket()
+		b.put("a_1.pdf", make([]byte, size))
+		b.change = func(_ string, body []byte) ([]byte, error) { return body[:size-1], nil }
+		j := newJob(t, []row{{"a", 1, "AVAILABLE", ""}}, b)
+		p, _ := j.mustRun()
+		if got := p.Status().Tenants[""]; got.Written != 0 || got.Quarantined["content-changed"] != 1 {
+			t.Errorf("%d bytes: %+v", size, got)
+		}
+	}
+}
+
+// TestReadFails: what fails ends the job, names the record, and says nothing of
+// the object (I10).
+func TestReadFails(t *testing.T) {
+	for _, size := range []int{1000, 30_000} {
+		b := newBucket()
+		b.put("canary-id_1.pdf", make([]byte, size))
+		b.change = func(string, []byte) ([]byte, error) { return nil, errors.New("connection reset") }
+		j := newJob(t, []row{{"canary-id", 1, "AVAILABLE", ""}}, b)
+		_, _, err := j.run(nil)
+		if err == nil || !strings.Contains(err.Error(), "data/aaaa.json.gz:1: connection reset") ||
+			pipeline.KindOf(err) != pipeline.KindRetryLater || pipeline.HintOf(err) == "" {
+			t.Fatalf("%v (kind %d)", err, pipeline.KindOf(err))
+		}
+		if strings.Contains(err.Error()+pipeline.HintOf(err), "canary") {
+			t.Errorf("the error names the object: %v", err)
+		}
+		b.change = nil
+		p, orphans := j.mustRun()
+		j.check(p, orphans)
+	}
+}
+
+// TestLimits: what cannot fit is said at once.
+func TestLimits(t *testing.T) {
+	b := newBucket()
+	b.put("a_1.pdf", make([]byte, 30_000))
+	j := newJob(t, []row{{"a", 1, "AVAILABLE", ""}}, b)
+	j.options.Spool = 29_999
+	if _, _, err := j.run(nil); pipeline.KindOf(err) != pipeline.KindConfig || !strings.Contains(pipeline.HintOf(err), "limits.spool") {
+		t.Errorf("a spool that is too small: %v", err)
+	}
+	j.options.Spool, j.options.Memory = 1<<20, MinMemory-1
+	if _, _, err := j.run(nil); pipeline.KindOf(err) != pipeline.KindConfig || !strings.Contains(pipeline.HintOf(err), "limits.memory") {
+		t.Errorf("a memory that is too small: %v", err)
+	}
+}
+
+// TestSpoolIsReused: contents that together are larger than the spool pass through
+// it, cut by cut.
+func TestSpoolIsReused(t *testing.T) {
+	b := newBucket()
+	var rows []row
+	for i := range 8 {
+		rows = append(rows, row{fmt.Sprint(i), 1, "AVAILABLE", ""})
+		b.put(fmt.Sprintf("%d_1.x", i), bytes.Repeat([]byte{byte(i)}, 20_000+i))
+	}
+	j := newJob(t, rows, b)
+	j.options.Spool, j.options.CutEvery = 45_000, time.Millisecond
+	p, orphans := j.mustRun()
+	j.check(p, orphans)
+}
+
+// TestSlowBucket: contents that arrive in any order are placed in that of rows.
+func TestSlowBucket(t *testing.T) {
+	want := randomJob(t, 7)
+	want.mustRun()
+	j := randomJob(t, 7)
+	j.options.Fetches = 16
+	j.bucket.delay = func(string) { time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond) }
+	p, orphans := j.mustRun()
+	j.check(p, orphans)
+	if !maps.Equal(j.tree(), want.tree()) {
+		t.Error("another output")
+	}
+}
+
+// TestSTU3: WB14, the content goes where STU3 has it, and the digest covers it.
+func TestSTU3(t *testing.T) {
+	b := newBucket()
+	b.put("a_1.pdf", []byte("hello"))
+	b.put("b_1.pdf", make([]byte, 10_000))
+	j := newJob(t, []row{{"a", 1, "AVAILABLE", ""}, {"b", 1, "AVAILABLE", ""}}, b)
+	j.options.Field = "content"
+	p, _ := j.mustRun()
+	lines, _ := inOrder(j.tree(), "Binary-v1-")
+	first, second, _ := strings.Cut(lines, "\n")
+	if !strings.HasSuffix(first, `,"content":"aGVsbG8="}`) || strings.Contains(lines, `"data"`) {
+		t.Error(first)
+	}
+	want := []string{"a 1  " + sumsOf(t, first), "b 1  " + sumsOf(t, strings.TrimSuffix(second, "\n"))}
+	if got := sortedCopy(j.entries(p)); !slices.Equal(got, want) {
+		t.Errorf("ledger %v, want %v", got, want)
+	}
+}
+
+// sumsOf are the digests of a line, as they are computed from any FHIR JSON.
+func sumsOf(t *testing.T, line string) string {
+	var d digest.Digester
+	sums, bad := d.Resource([]byte(line))
+	if bad != pipeline.NoReason {
+		t.Fatal(bad)
+	}
+	return fmt.Sprintf("%x%x", sums.Content, sums.Label)
+}
+
+// TestTenants: rows of a tenant look only under its folder, and its orphans are
+// only those there. WB8: another's object with the same name is never used.
+func TestTenants(t *testing.T) {
+	p := &Pipeline{contents: newBucket()}
+	f := func(job, tenant, want string, reason pipeline.Reason) {
+		t.Helper()
+		it := newItem()
+		it.stub.Tenant, it.stub.ID, it.stub.Version, it.stub.Reason = []byte(tenant), []byte("a.b"), 12, reason
+		p.options.Tenant = job
+		if got := string(p.appendPrefix(nil, &it.stub)); got != want {
+			t.Errorf("job %q, row of %q: %q, want %q", job, tenant, got, want)
+		}
+	}
+	f("", "", "a.b_12.", pipeline.NoReason)
+	f("t1", "", "t1/a.b_12.", pipeline.NoReason)
+	f("t1", "", "t1/a.b_12.", pipeline.IsDeleted)
+	f("t1", "", "", pipeline.OtherTenant)
+	f(convert.AllTenants, "t_1", "t_1/a.b_12.", pipeline.NoReason)
+	f(convert.AllTenants, "", "", pipeline.TenantMismatch)
+	for tenant, want := range map[string]string{"": "", "t1": "t1/", convert.AllTenants: ""} {
+		p.options.Tenant = tenant
+		if got := p.keysOfJob(); got != want {
+			t.Errorf("orphans of job %q: %q", tenant, got)
+		}
+	}
+}
