@@ -14,5 +14,6 @@
 //     checksum that the caller computed.
 //
 // Keys are whole keys of the bucket; [Location.Key] makes them. Neighbours:
-// sources/dynamoexport (Head, Get, Download), sinks/bucket (everything else).
+// sources/dynamoexport (Head, Get, Download), sources/binarybucket (ListVersions,
+// ListObjects, OpenRange), sinks/bucket (everything else).
 package objectstore

@@ -146,6 +146,20 @@ func TestOpenRangeOfAnotherObject(t *testing.T) {
 	}
 }
 
+// A whole object is not shorter or longer than it was listed.
+func TestOpenRangeOfAnotherLength(t *testing.T) {
+	for _, size := range []int64{0, 7, 9, 800} {
+		s := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("ETag", `"e"`)
+			_, _ = io.WriteString(w, "eight of")
+		})
+		got, err := readRange(t.Context(), s, "secret-key", objectstore.Pin{ETag: `"e"`, Size: size}, 0, size)
+		if !errors.Is(err, objectstore.ErrPrecondition) || len(got) > 0 {
+			t.Errorf("%d bytes: %q, %v", size, got, err)
+		}
+	}
+}
+
 // The checksum of a whole object is compared at its end: no io.EOF after bytes
 // that were damaged on the way.
 func TestOpenRangeComparesTheChecksum(t *testing.T) {

@@ -5,11 +5,13 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
+	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -86,5 +88,32 @@ func TestProgressIsNotBelieved(t *testing.T) {
 		if load(content(), 1000) {
 			t.Errorf("believed %q", torn)
 		}
+	}
+}
+
+// I1: ranges are noted only after they are durable, and the copy has its name only
+// after that.
+func TestDurableBeforeNoted(t *testing.T) {
+	d := newCopied(t)
+	d.Put("a_1.x", make([]byte, 20_000))
+	s, err := Open(Options{Location: d.root, StateDir: d.state, Streams: 1, RangeBytes: 1000})
+	check(t, err)
+	check(t, s.List(t.Context(), func(int64) {}))
+	t.Cleanup(func() { check(t, s.Close()) })
+	found, _, err := s.Find("a_1.")
+	check(t, err)
+	var points []string
+	remove := faultpoint.Set(func(point string) error {
+		points = append(points, point)
+		return nil
+	})
+	err = s.Stage(t.Context(), found[0], filepath.Join(t.TempDir(), "copy"))
+	remove()
+	check(t, err)
+	eight := strings.Repeat("range write ", 8)
+	noted := "fsync write written fsync rename syncdir "
+	want := "stage syncdir " + eight + noted + eight + noted + strings.Repeat("range write ", 4) + "fsync rename syncdir staged"
+	if got := strings.Join(points, " "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -1,0 +1,5 @@
+//go:build race
+
+package binarybucket
+
+const manyObjects = 10_000
