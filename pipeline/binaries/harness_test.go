@@ -223,6 +223,8 @@ type job struct {
 	store   *store
 	end     int64 // of the stubs
 	started func(*Pipeline)
+
+	contents pipeline.Contents // instead of bucket
 }
 
 var small = shard.Caps{FileBytes: 64 << 10, FolderBytes: 200 << 10, FolderFiles: 3}
@@ -292,7 +294,11 @@ func (j *job) run(stop <-chan struct{}) (*Pipeline, Orphans, error) {
 	if err != nil {
 		j.t.Fatal(err)
 	}
-	p, err := New(o, j.bucket, log, sink, j.store)
+	contents := j.contents
+	if contents == nil {
+		contents = j.bucket
+	}
+	p, err := New(o, contents, log, sink, j.store)
 	if err != nil {
 		return nil, Orphans{}, err
 	}
