@@ -16,7 +16,7 @@ func BenchmarkPipeline(b *testing.B) {
 			contents := newBucket()
 			var rows []row
 			for i := range shape.objects {
-				rows = append(rows, row{fmt.Sprintf("id-%d", i), 1, "AVAILABLE", ""})
+				rows = append(rows, row{fmt.Sprintf("id-%d", i), 1, "AVAILABLE", "", ""})
 				contents.put(fmt.Sprintf("id-%d_1.pdf", i), bytes.Repeat([]byte("content "), shape.size/8))
 			}
 			b.SetBytes(int64(shape.objects * shape.size))

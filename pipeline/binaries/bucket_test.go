@@ -27,7 +27,7 @@ func TestMisbehaving(t *testing.T) {
 				for _, id := range []string{"a", "b", "c"} {
 					b.put(id+"_1.pdf", bytes.Repeat([]byte(id), size))
 				}
-				j := newJob(t, []row{{"a", 1, "AVAILABLE", ""}, {"b", 1, status, ""}, {"c", 1, "AVAILABLE", ""}}, b)
+				j := newJob(t, []row{{"a", 1, "AVAILABLE", "", ""}, {"b", 1, status, "", ""}, {"c", 1, "AVAILABLE", "", ""}}, b)
 				b.change = func(key string, body []byte) ([]byte, error) {
 					if key != "b_1.pdf" {
 						return body, nil
@@ -75,7 +75,7 @@ func TestTruncated(t *testing.T) {
 		b := newBucket()
 		b.put("a_1.pdf", make([]byte, size))
 		b.change = func(_ string, body []byte) ([]byte, error) { return body[:size-1], nil }
-		j := newJob(t, []row{{"a", 1, "AVAILABLE", ""}}, b)
+		j := newJob(t, []row{{"a", 1, "AVAILABLE", "", ""}}, b)
 		p, _ := j.mustRun()
 		if got := p.Status().Tenants[""]; got.Written != 0 || got.Quarantined["content-changed"] != 1 {
 			t.Errorf("%d bytes: %+v", size, got)
@@ -90,7 +90,7 @@ func TestReadFails(t *testing.T) {
 		b := newBucket()
 		b.put("canary-id_1.pdf", make([]byte, size))
 		b.change = func(string, []byte) ([]byte, error) { return nil, errors.New("connection reset") }
-		j := newJob(t, []row{{"canary-id", 1, "AVAILABLE", ""}}, b)
+		j := newJob(t, []row{{"canary-id", 1, "AVAILABLE", "", ""}}, b)
 		_, _, err := j.run(nil)
 		if err == nil || !strings.Contains(err.Error(), "data/aaaa.json.gz:1: connection reset") ||
 			pipeline.KindOf(err) != pipeline.KindRetryLater || pipeline.HintOf(err) == "" {
@@ -109,7 +109,7 @@ func TestReadFails(t *testing.T) {
 func TestLimits(t *testing.T) {
 	b := newBucket()
 	b.put("a_1.pdf", make([]byte, 30_000))
-	j := newJob(t, []row{{"a", 1, "AVAILABLE", ""}}, b)
+	j := newJob(t, []row{{"a", 1, "AVAILABLE", "", ""}}, b)
 	j.options.Spool = 29_999
 	if _, _, err := j.run(nil); pipeline.KindOf(err) != pipeline.KindConfig || !strings.Contains(pipeline.HintOf(err), "limits.spool") {
 		t.Errorf("a spool that is too small: %v", err)
@@ -126,7 +126,7 @@ func TestSpoolIsReused(t *testing.T) {
 	b := newBucket()
 	var rows []row
 	for i := range 8 {
-		rows = append(rows, row{fmt.Sprint(i), 1, "AVAILABLE", ""})
+		rows = append(rows, row{fmt.Sprint(i), 1, "AVAILABLE", "", ""})
 		b.put(fmt.Sprintf("%d_1.x", i), bytes.Repeat([]byte{byte(i)}, 20_000+i))
 	}
 	j := newJob(t, rows, b)
@@ -154,7 +154,7 @@ func TestSTU3(t *testing.T) {
 	b := newBucket()
 	b.put("a_1.pdf", []byte("hello"))
 	b.put("b_1.pdf", make([]byte, 10_000))
-	j := newJob(t, []row{{"a", 1, "AVAILABLE", ""}, {"b", 1, "AVAILABLE", ""}}, b)
+	j := newJob(t, []row{{"a", 1, "AVAILABLE", "", ""}, {"b", 1, "AVAILABLE", "", ""}}, b)
 	j.options.Field = "content"
 	p, _ := j.mustRun()
 	lines, _ := inOrder(j.tree(), "Binary-v1-")

@@ -3,7 +3,6 @@ package binaries
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +32,7 @@ type row struct {
 	version int
 	status  string
 	data    string // in the row itself
+	tenant  string // of a multi-tenant table
 }
 
 func (r row) json() []byte {
@@ -40,9 +40,14 @@ func (r row) json() []byte {
 	if r.data != "" {
 		data = fmt.Sprintf(`,"data":{"S":%q}`, r.data)
 	}
+	id := r.id
+	if r.tenant != "" {
+		data += fmt.Sprintf(`,"_tenantId":{"S":%q},"_id":{"S":%q}`, r.tenant, r.id)
+		id = r.tenant + "|" + r.id
+	}
 	return fmt.Appendf(nil, `{"Item":{"resourceType":{"S":"Binary"},"contentType":{"S":"application/pdf"},"id":{"S":%q},"vid":{"N":"%d"},`+
 		`"meta":{"M":{"versionId":{"S":"%[2]d"},"lastUpdated":{"S":"2023-08-02T10:00:00.123Z"},"tag":{"L":[{"M":{"code":{"S":"x<&"}}}]}}},`+
-		`"documentStatus":{"S":%q},"zulu":{"S":"\\\"é"}%s}}`, r.id, r.version, r.status, data)
+		`"documentStatus":{"S":%q},"zulu":{"S":"\\\"é"}%s}}`, id, r.version, r.status, data)
 }
 
 // object is one object of a bucket.
@@ -250,6 +255,9 @@ func (j *job) stubs() (all []byte) {
 	for i, row := range j.rows {
 		raw := row.json()
 		line := c.Convert(nil, raw, &r)
+		if r.Reason == pipeline.OtherTenant {
+			continue // it leaves no stub
+		}
 		if r.Reason.Outcome() == pipeline.Quarantined {
 			j.t.Fatalf("row %d: %s", i, r.Reason)
 		}
@@ -290,15 +298,14 @@ func (j *job) run(stop <-chan struct{}) (*Pipeline, Orphans, error) {
 	log := j.log()
 	o := j.options
 	o.State = filepath.Join(j.dir, "state")
-	sink, err := folder.Open(folder.Options{Dir: filepath.Join(j.dir, "sink")})
-	if err != nil {
-		j.t.Fatal(err)
-	}
+	sinks := output.NewSinks(func(tenant string) (pipeline.Sink, error) {
+		return folder.Open(folder.Options{Dir: filepath.Join(j.dir, "sink", tenant)})
+	}, []byte("{}\n"), j.store)
 	contents := j.contents
 	if contents == nil {
 		contents = j.bucket
 	}
-	p, err := New(o, contents, log, sink, j.store)
+	p, err := New(o, contents, log, sinks, j.store)
 	if err != nil {
 		return nil, Orphans{}, err
 	}
@@ -312,11 +319,10 @@ func (j *job) run(stop <-chan struct{}) (*Pipeline, Orphans, error) {
 	if err != nil {
 		return p, Orphans{}, err
 	}
-	states := make(map[string]json.RawMessage)
-	for _, f := range files {
-		states[f.Name] = f.Sink
+	if err := sinks.Own(j.t.Context()); err != nil {
+		return p, Orphans{}, err
 	}
-	if err := errors.Join(sink.Claim(j.t.Context(), []byte("{}")), sink.Sweep(j.t.Context(), states)); err != nil {
+	if err := sinks.Sweep(j.t.Context(), files); err != nil {
 		return p, Orphans{}, err
 	}
 	if err := p.Resume(files); err != nil {

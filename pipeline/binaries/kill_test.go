@@ -21,7 +21,7 @@ func killable(t testing.TB) *job {
 	b := newBucket()
 	var rows []row
 	for i := range 24 {
-		rows = append(rows, row{fmt.Sprintf("id-%d", i), i%2 + 1, "AVAILABLE", ""})
+		rows = append(rows, row{fmt.Sprintf("id-%d", i), i%2 + 1, "AVAILABLE", "", ""})
 		size := 700 * i
 		switch i {
 		case 3: // missing

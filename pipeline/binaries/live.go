@@ -30,10 +30,11 @@ type Status struct {
 
 	// Of this process.
 
-	InFlight     int64  // contents being fetched or staged now
-	FetchedBytes int64  // of contents
-	Waiting      int64  // rows between read and placed
-	WaitingFor   string // "contents of Binaries" or ""
+	InFlight     int64   // contents being fetched or staged now
+	FetchedBytes int64   // of contents
+	Waiting      int64   // rows between read and placed
+	WaitingFor   string  // "contents of Binaries" or ""
+	WaitSeconds  float64 // that the next row has waited for its content
 
 	BytesInMemory           int64
 	SpooledBytes            int64
@@ -94,6 +95,9 @@ func (v *live) quarantined(it *item) {
 func (v *live) wait(forContent bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if !v.since.IsZero() {
+		v.status.WaitSeconds += time.Since(v.since).Seconds()
+	}
 	if v.since = (time.Time{}); forContent {
 		v.since = time.Now()
 	}

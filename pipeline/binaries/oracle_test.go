@@ -303,7 +303,7 @@ func randomJob(t testing.TB, seed uint64) *job {
 	statuses := []string{"AVAILABLE", "AVAILABLE", "AVAILABLE", "LOCKED", "DELETED", "DELETED", "PENDING", "PENDING_DELETE"}
 	var rows []row
 	for range r.IntN(80) {
-		one := row{ids[r.IntN(len(ids))], r.IntN(12) + 1, statuses[r.IntN(len(statuses))], ""}
+		one := row{ids[r.IntN(len(ids))], r.IntN(12) + 1, statuses[r.IntN(len(statuses))], "", ""}
 		if r.IntN(12) == 0 {
 			one.data = "QUJD"
 		}

@@ -2,7 +2,6 @@ package binaries
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
@@ -169,12 +168,4 @@ func (p *Pipeline) Run(ctx context.Context, stop <-chan struct{}) error {
 		return nil
 	})
 	return group.Wait()
-}
-
-// Remove removes what the pipeline keeps in `state`: the job is finished.
-func (p *Pipeline) Remove() error {
-	if err := os.RemoveAll(p.spool.dir); err != nil {
-		return durable.Failure("remove", p.spool.dir, err)
-	}
-	return p.out.RemoveRows()
 }
