@@ -101,16 +101,3 @@ func errUnset(source string) error {
 		Hint: jobfile.BinariesHint,
 	}
 }
-
-// notYetWired refuses what `move` would not do yet: rows must not lose their
-// contents without a word.
-func notYetWired(job *jobfile.Job) error {
-	if job.Source.BinaryRows != jobfile.BinariesFetch {
-		return nil
-	}
-	return &pipeline.Error{
-		Op: "read setting", Object: "source.binaries", Kind: pipeline.KindConfig,
-		Err:  errors.New("moving contents of Binaries is not yet available"),
-		Hint: "set source.binaries: none; Binary rows are then moved as they are, without data",
-	}
-}

@@ -30,9 +30,6 @@ const (
 // does not write to the sink. ctx bounds the opening, running the transfers of
 // the sink until the job is closed.
 func openMover(ctx, running context.Context, job *jobfile.Job, seen *observation, log *slog.Logger) (*opened, error) {
-	if err := notYetWired(job); err != nil {
-		return nil, err
-	}
 	w := wiring{job: job, seen: seen, bandwidth: objectstore.NewBandwidth(job.Limits.Bandwidth)}
 	source, err := w.openSource(ctx)
 	if err != nil {
@@ -42,14 +39,28 @@ func openMover(ctx, running context.Context, job *jobfile.Job, seen *observation
 	if err != nil {
 		return nil, err
 	}
+	contents, err := w.openContents(ctx)
+	if err != nil {
+		sink.close()
+		return nil, err
+	}
 	options := recordOptions(job)
 	options.OnCut = seen.write
+	if contents != nil {
+		options.Contents = contents
+	}
 	store, err := checkpoint.Open(filepath.Join(job.State, checkpointFile), checkpoint.NewIdentity(options.Shape(), source.Objects()))
 	if err != nil {
 		sink.close()
 		return nil, err
 	}
-	closeAll := func() error { sink.close(); return store.Close() }
+	closeAll := func() error {
+		sink.close()
+		if contents == nil {
+			return store.Close()
+		}
+		return errors.Join(contents.Close(), store.Close())
+	}
 	options.Claim = store.Claim()
 	m, err := records.New(options, source, sink.of, store, log)
 	if err != nil {
@@ -63,7 +74,7 @@ func recordOptions(job *jobfile.Job) records.Options {
 	if job.Source.Tenant != "" && !job.AllTenants() {
 		prefix = job.Source.Tenant + "/" + prefix
 	}
-	return records.Options{
+	o := records.Options{
 		Job:     job.Name,
 		Convert: convertOptions(job),
 		Caps:    caps(job),
@@ -72,8 +83,15 @@ func recordOptions(job *jobfile.Job) records.Options {
 		Prefix:  prefix,
 		Memory:  job.Limits.Memory,
 		Workers: job.Limits.Workers,
-		Spool:   job.Limits.Spool,
+		Spool:   job.Limits.Spool - contentSpool(job),
+
+		BinariesUnset: job.Source.BinaryRows == jobfile.BinariesUnset,
 	}
+	if job.Source.BinaryRows == jobfile.BinariesFetch {
+		second := binaryOptions(job)
+		o.Binaries, o.Convert.BinaryField = &second, second.Field
+	}
+	return o
 }
 
 func caps(job *jobfile.Job) shard.Caps {

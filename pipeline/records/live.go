@@ -32,6 +32,7 @@ type live struct {
 	since    time.Time
 	moved    time.Time        // last progress
 	listing  int64            // objects of the binary bucket that are listed so far
+	contents int64            // their bytes, once all are
 	settled  *binaries.Status // in totals; nil until the second pipeline is done
 	orphans  *binaries.Orphans
 }

@@ -25,6 +25,9 @@ type Options struct {
 	// Binaries, and Contents with it, run the second pipeline; nil: Binary rows are
 	// written as they are. What follows from this job is set here.
 	Binaries *binaries.Options
+	// BinariesUnset stops the job at the first Binary row that is to be written:
+	// nobody has said what becomes of its content.
+	BinariesUnset bool
 
 	// ---
 
@@ -133,7 +136,7 @@ func (o *Options) setDefaults() {
 // Shape returns every setting that shapes the output, by the name that the
 // operator knows it by: the options' part of the job's fingerprint.
 func (o *Options) Shape() map[string]string {
-	return map[string]string{
+	shape := map[string]string{
 		"job":                     o.Job,
 		"source.tenant":           o.Convert.Tenant,
 		"source.since":            o.Convert.Since,
@@ -145,4 +148,11 @@ func (o *Options) Shape() map[string]string {
 		"layout.max_folder_files": fmt.Sprint(o.Caps.FolderFiles),
 		"layout.lanes":            fmt.Sprint(o.Lanes),
 	}
+	if b := o.Binaries; b != nil {
+		shape["source.binaries"] = "fetch" // wherever a copy of the bucket lies
+		shape["source.binary_field"] = b.Field
+		shape["source.recover_deleted"] = fmt.Sprint(b.RecoverDeleted)
+		shape["layout.max_binary_file_size"] = fmt.Sprint(b.Caps.FileBytes)
+	}
+	return shape
 }

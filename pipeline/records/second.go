@@ -87,9 +87,10 @@ func (m *Mover) moveBoth(ctx context.Context, stop <-chan struct{}, records bool
 	}
 	if s := m.second.Load(); s != nil {
 		run(func(ctx context.Context, stop <-chan struct{}) error {
-			if err := m.options.Contents.List(ctx, m.live.listed); err != nil {
+			if err := m.options.Contents.List(ctx, func(objects int64) { m.live.listed(objects, 0) }); err != nil {
 				return err
 			}
+			m.live.listed(m.options.Contents.Totals())
 			return s.Run(ctx, stop)
 		})
 	}
@@ -173,10 +174,38 @@ func (m *Mover) removeState() error {
 }
 
 // listed notes how many objects of the binary bucket are listed so far.
-func (v *live) listed(objects int64) {
+func (v *live) listed(objects, size int64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.listing, v.moved = objects, time.Now()
+	v.listing, v.contents, v.moved = objects, size, time.Now()
+}
+
+// binaryTotals sums up the second pipeline over all tenants. It needs live.mu.
+func (m *Mover) binaryTotals(now *binaries.Status) *metrics.BinaryTotals {
+	all := &metrics.BinaryTotals{
+		Objects: m.live.listing, Bytes: m.live.contents,
+		Rows: now.Rows, Quarantined: make(map[string]int64), RecoverDeleted: m.options.Binaries.RecoverDeleted,
+		Fetched: now.FetchedBytes, InFlight: now.InFlight, Waiting: now.Waiting, WaitSeconds: now.WaitSeconds,
+	}
+	if c, ok := m.options.Contents.(interface{ SeesErased() bool }); ok {
+		all.VersionsHidden = m.live.contents > 0 && !c.SeesErased()
+	}
+	for _, t := range now.Tenants {
+		all.Written += t.Written
+		all.BytesWritten += t.WrittenBytes
+		all.ContentBytes += t.ContentBytes
+		all.Erased += t.Erased
+		all.Recovered += t.Recovered
+		for reason, n := range t.Quarantined {
+			all.Quarantined[reason] += n
+		}
+	}
+	if o := m.live.orphans; o != nil {
+		all.Orphans = &metrics.OrphanTotals{
+			Objects: o.Objects, Bytes: o.Bytes, Oldest: o.Oldest, Newest: o.Newest, Newer: o.Newer, NewerBytes: o.NewerBytes,
+		}
+	}
+	return all
 }
 
 // addSecond adds the second pipeline to the operator's view. It needs live.mu.
@@ -186,6 +215,7 @@ func (m *Mover) addSecond(s *metrics.Status) {
 		return
 	}
 	now := p.Status()
+	s.Binaries = m.binaryTotals(&now)
 	if m.live.settled == nil {
 		for tenant, t := range now.Tenants {
 			addBinaries(binaryTotals(s.Types), t)

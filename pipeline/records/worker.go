@@ -190,6 +190,10 @@ func (w *worker) one(b *batch, number int64, text []byte) {
 		b.err = multiTenant(w.m.objects[b.object].Key, number)
 		return
 	}
+	if w.m.options.BinariesUnset && r.Reason == pipeline.NoReason && string(r.Type) == "Binary" {
+		b.err = binariesUnset(w.m.objects[b.object].Key, number)
+		return
+	}
 	t := w.tenant(b, r.Tenant)
 	if w.handDown(b, t, number, text, start) {
 		return
@@ -376,6 +380,15 @@ func ageClass(exported time.Time, lockEnd int64) string {
 		return "<1d"
 	default:
 		return ">=1d"
+	}
+}
+
+func binariesUnset(object string, number int64) error {
+	return &pipeline.Error{
+		Op: "convert record", Object: object, Record: number, Kind: pipeline.KindConfig,
+		Err: errors.New("the row is a Binary, whose content lies in a bucket of its own, and the job names none"),
+		Hint: "name the bucket, or a copy of it, in source.binaries; or set source.binaries: none to move such rows as they are, " +
+			"without data; and start again with `fhirhose move --restart`",
 	}
 }
 
