@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/fhirhose/fhirhose/pipeline"
-	"github.com/fhirhose/fhirhose/pipeline/convert"
 	"github.com/fhirhose/fhirhose/pipeline/digest"
 )
 
@@ -176,31 +175,4 @@ func sumsOf(t *testing.T, line string) string {
 		t.Fatal(bad)
 	}
 	return fmt.Sprintf("%x%x", sums.Content, sums.Label)
-}
-
-// TestTenants: rows of a tenant look only under its folder, and its orphans are
-// only those there. WB8: another's object with the same name is never used.
-func TestTenants(t *testing.T) {
-	p := &Pipeline{contents: newBucket()}
-	f := func(job, tenant, want string, reason pipeline.Reason) {
-		t.Helper()
-		it := newItem()
-		it.stub.Tenant, it.stub.ID, it.stub.Version, it.stub.Reason = []byte(tenant), []byte("a.b"), 12, reason
-		p.options.Tenant = job
-		if got := string(p.appendPrefix(nil, &it.stub)); got != want {
-			t.Errorf("job %q, row of %q: %q, want %q", job, tenant, got, want)
-		}
-	}
-	f("", "", "a.b_12.", pipeline.NoReason)
-	f("t1", "", "t1/a.b_12.", pipeline.NoReason)
-	f("t1", "", "t1/a.b_12.", pipeline.IsDeleted)
-	f("t1", "", "", pipeline.OtherTenant)
-	f(convert.AllTenants, "t_1", "t_1/a.b_12.", pipeline.NoReason)
-	f(convert.AllTenants, "", "", pipeline.TenantMismatch)
-	for tenant, want := range map[string]string{"": "", "t1": "t1/", convert.AllTenants: ""} {
-		p.options.Tenant = tenant
-		if got := p.keysOfJob(); got != want {
-			t.Errorf("orphans of job %q: %q", tenant, got)
-		}
-	}
 }
