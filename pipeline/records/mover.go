@@ -133,7 +133,28 @@ func (m *Mover) run(ctx context.Context, stop <-chan struct{}) error {
 		return err
 	}
 	m.live.setPhase(metrics.PhaseFinishing)
-	return m.finish(ctx)
+	return m.finishUnless(ctx, stop)
+}
+
+// finishUnless finishes the job unless a stop is asked for: what is done of it is
+// done again by the next run.
+func (m *Mover) finishUnless(ctx context.Context, stop <-chan struct{}) error {
+	finished := make(chan struct{})
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		select {
+		case <-stop:
+			return ErrStopped
+		case <-finished:
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	group.Go(func() error {
+		defer close(finished)
+		return m.finish(ctx)
+	})
+	return group.Wait()
 }
 
 // move runs the pipeline until everything is read and committed. It is the only
