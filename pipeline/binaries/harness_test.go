@@ -314,6 +314,7 @@ func (j *job) run(stop <-chan struct{}) (*Pipeline, Orphans, error) {
 	}
 	if j.ring > 0 {
 		p.lines, p.plan.small = newRing(j.ring), min(p.plan.small, int64(j.ring)/2)
+		p.stubs = newRing(j.ring / 4)
 	}
 	files, err := p.Output().Open()
 	if err != nil {

@@ -46,12 +46,45 @@ func TestDirectory(t *testing.T) {
 		}
 	}
 	j.contents = open()
-	j.mustRun()
+	last, _ := j.mustRun()
 	if got, want := j.tree(), want.tree(); !maps.Equal(got, want) {
 		t.Error("another output")
 	}
-	p := &Pipeline{spool: newSpool(filepath.Join(j.dir, "state", name), 0)}
-	if left, err := os.ReadDir(p.spool.dir); err != nil || len(left) != 1 {
+	if left, err := os.ReadDir(last.spool.dir); err != nil || len(left) != 1 {
 		t.Errorf("left in the spool: %v %v", left, err)
 	}
+	if err := last.RemoveState(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(last.spool.dir); !os.IsNotExist(err) {
+		t.Error("something of a finished job is left in state")
+	}
+}
+
+// TestDamagedState: what is missing in `state` is said, and nothing is guessed.
+func TestDamagedState(t *testing.T) {
+	f := func(what string, damage func(dir string) error) {
+		t.Run(what, func(t *testing.T) {
+			j := killable(t)
+			k := &process{point: "chunk", n: 5}
+			if err := k.run(j); err == nil {
+				t.Fatal("the process was not killed")
+			}
+			if err := damage(filepath.Join(j.dir, "state", name)); err != nil {
+				t.Fatal(err)
+			}
+			j.started = nil
+			_, _, err := j.run(nil)
+			if pipeline.KindOf(err) != pipeline.KindCheckpoint || pipeline.HintOf(err) == "" {
+				t.Fatal(err)
+			}
+			if tree := j.tree(); tree[OrphansName] != "" {
+				t.Error("the job ended")
+			}
+		})
+	}
+	f("no list of named contents", func(dir string) error { return os.Remove(filepath.Join(dir, "named")) })
+	f("a shorter list", func(dir string) error { return os.Truncate(filepath.Join(dir, "named"), namedBytes) })
+	f("no staged content", func(dir string) error { return os.Remove(filepath.Join(dir, "content-12")) })
+	f("a shorter content", func(dir string) error { return os.Truncate(filepath.Join(dir, "content-12"), 40_000) })
 }
