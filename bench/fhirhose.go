@@ -28,10 +28,12 @@ func (s *settings) build(ctx context.Context) error {
 type moveOptions struct {
 	memory  string // limits.memory
 	workers int
-	from    string   // source location; "" is the input's folder
-	to      string   // sink location; "" is a folder of the run
-	listen  string   // http.listen
-	before  []string // words before the command: "env", "A=B"
+	from    string // source location; "" is the input's folder
+	to      string // sink location; "" is a folder of the run
+	listen  string // http.listen
+	// source.binaries; "" moves Binary rows as they are, without data
+	binaries string
+	before   []string // words before the command: "env", "A=B"
 }
 
 const jobFile = `job: bench
@@ -39,12 +41,15 @@ state: %s
 source:
   dynamodb_export:
     location: %s
+  binaries: %s
   s3:
     path_style: true
 sink:
   location: %s
   s3:
     path_style: true
+layout:
+  max_binary_file_size: 5GB
 limits:
   memory: %s
   workers: %d
@@ -73,8 +78,12 @@ func (s *settings) moveCommand(out string, in input, o moveOptions) ([]string, e
 	if to == "" {
 		to = filepath.Join(out, "sink")
 	}
+	binaries := o.binaries
+	if binaries == "" {
+		binaries = "none"
+	}
 	job := filepath.Join(out, "job.yaml")
-	content := fmt.Sprintf(jobFile, filepath.Join(out, "state"), from, to, memory, o.workers, o.listen)
+	content := fmt.Sprintf(jobFile, filepath.Join(out, "state"), from, binaries, to, memory, o.workers, o.listen)
 	if err := os.WriteFile(job, []byte(content), 0o600); err != nil {
 		return nil, err
 	}
