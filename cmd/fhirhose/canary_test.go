@@ -158,7 +158,7 @@ func (c *cage) rewrite(t *testing.T, name string, change func([]byte) []byte) {
 
 // run runs one verb at debug level and keeps everything that it says.
 func (c *cage) run(verb string, args ...string) int {
-	job := fmt.Sprintf("job: canary\nsource: {tenant: %q, dynamodb_export: {location: export}}\n"+
+	job := fmt.Sprintf("job: canary\nsource: {tenant: %q, binaries: none, dynamodb_export: {location: export}}\n"+
 		"sink: {location: out}\nlimits: {memory: 128MiB}\nhttp: {listen: \"\"}\n", c.tenant)
 	file := filepath.Join(c.dir, "fhirhose.yaml")
 	if err := os.WriteFile(file, []byte(job), 0o600); err != nil {

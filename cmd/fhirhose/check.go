@@ -67,6 +67,7 @@ func (c *cli) check(ctx context.Context, job *jobfile.Job, writeProbe bool) erro
 		StateFree: statedir.Free(job.State), SinkFree: -1,
 		Probes: []string{}, Unseen: []string{},
 	}
+	r.SetBinaries(job.Source)
 	w := &wiring{job: job, seen: newObservation(job), patience: time.Second, attempts: 3, heads: &survey.Heads{}}
 	checkState(job, r, writeProbe)
 	source := checkSource(ctx, w, r)
@@ -138,13 +139,15 @@ func checkSource(ctx context.Context, w *wiring, r *survey.Result) exportSource 
 	if !r.JudgeArchive(w.heads) {
 		return source
 	}
-	sample, err := survey.Take(ctx, objects, convertOptions(job), source.Peek)
+	sample, err := survey.Take(ctx, objects, sampleOptions(job), source.Peek)
 	if err != nil {
 		r.Fail(err)
 		return source
 	}
-	estimate := survey.Project(sample, objects, source.Spools(), job)
-	r.Sample, r.Estimate = sample, &estimate
+	r.Sample = sample
+	checkContents(ctx, w, r)
+	estimate := survey.Project(sample, r.Contents, objects, source.Spools(), job)
+	r.Estimate = &estimate
 	if source.Spools() && sample.Records > 0 {
 		r.Probes = append(r.Probes, "the largest objects can be read, and decrypted where they are encrypted")
 	}
@@ -199,11 +202,12 @@ func checkFit(job *jobfile.Job, r *survey.Result, source exportSource, sink *ope
 	if _, err := records.New(recordOptions(job), source, sink.of, nil, slog.New(slog.DiscardHandler)); err != nil {
 		r.Fail(err)
 	}
-	if need := spoolNeeded(job, source); need > job.Limits.Spool {
+	room := job.Limits.Spool - contentSpool(job)
+	if need := spoolNeeded(job, source); need > room {
 		r.Fail(&pipeline.Error{
 			Op: "divide limits.spool", Kind: pipeline.KindConfig,
 			Err:  fmt.Errorf("the objects of %d lanes take %s together", job.Layout.Lanes, human.Bytes(need)),
-			Hint: fmt.Sprintf("set limits.spool to at least %dMiB, or layout.lanes lower", need>>20+1),
+			Hint: fmt.Sprintf("set limits.spool to at least %dMiB, or layout.lanes lower", need*(job.Limits.Spool/room)>>20+1),
 		})
 	}
 	if container := containerMemory(); container < job.Limits.Memory {

@@ -36,7 +36,7 @@ func TestCheckInBuckets(t *testing.T) {
 	small := putExport(t, dir, memory)
 	objects := len(memory.Objects())
 	file := filepath.Join(dir, "fhirhose.yaml")
-	job := "job: a\nsource: {dynamodb_export: {location: s3://bucket/export}}\nsink: {location: s3://bucket/out}\n"
+	job := "job: a\nsource: {binaries: none, dynamodb_export: {location: s3://bucket/export}}\nsink: {location: s3://bucket/out}\n"
 	if err := os.WriteFile(file, []byte(job), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,7 @@ state: ./state                # where the job is remembered; holds PHI
 source:
   dynamodb_export:
     location: ./export        # or s3://bucket/prefix/AWSDynamoDB/<export id>
+  binaries: none              # or the bucket of their contents; the demo has none
 sink:
   location: ./out             # or s3://bucket/prefix
 layout:

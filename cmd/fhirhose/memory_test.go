@@ -36,7 +36,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	job := "job: flat\nsource: {dynamodb_export: {location: export}}\nsink: {location: out}\n" +
+	job := "job: flat\nsource: {binaries: none, dynamodb_export: {location: export}}\nsink: {location: out}\n" +
 		"limits: {memory: 128MiB}\nlayout: {lanes: 16}\nhttp: {listen: \"\"}\n"
 	file := filepath.Join(dir, "fhirhose.yaml")
 	if err := os.WriteFile(file, []byte(job), 0o600); err != nil {
@@ -64,7 +64,7 @@ func TestManyOpenFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	job := "job: many\nsource: {dynamodb_export: {location: export}}\nsink: {location: out}\n" +
+	job := "job: many\nsource: {binaries: none, dynamodb_export: {location: export}}\nsink: {location: out}\n" +
 		"limits: {memory: 256MiB}\nhttp: {listen: \"\"}\n"
 	file := filepath.Join(dir, "fhirhose.yaml")
 	if err := os.WriteFile(file, []byte(job), 0o600); err != nil {

@@ -58,7 +58,7 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 func newInvocation(t *testing.T) *invocation {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	i := &invocation{dir: t.TempDir(), signals: make(chan os.Signal, 2)}
-	file := "job: a\nsource:\n  dynamodb_export:\n    location: export\nsink:\n  location: out\nhttp:\n  listen: \"\"\n"
+	file := "job: a\nsource:\n  binaries: none\n  dynamodb_export:\n    location: export\nsink:\n  location: out\nhttp:\n  listen: \"\"\n"
 	if err := os.WriteFile(filepath.Join(i.dir, jobfile.DefaultFile), []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,7 @@ type observation struct {
 	started time.Time
 	mover   atomic.Pointer[mover]
 	staged  atomic.Int64
+	writing sync.Mutex // status.json: both pipelines cut
 
 	mu         sync.Mutex
 	lastStaged time.Time
@@ -115,6 +116,8 @@ func (o *observation) status() metrics.Status {
 // write renews status.json. A job that an earlier process has finished is left
 // as it is.
 func (o *observation) write() error {
+	o.writing.Lock()
+	defer o.writing.Unlock()
 	s := o.status()
 	if s.Started.Before(o.started) {
 		if last, err := metrics.ReadStatus(o.job.State); err == nil && last.Phase == metrics.PhaseDone {

@@ -76,7 +76,7 @@ func (a *again) inBucket(t *testing.T) *objecttest.Memory {
 
 func (a *again) move(args ...string) (code int, said string) {
 	file := filepath.Join(a.dir, "fhirhose.yaml")
-	job := "job: a\nsource: {dynamodb_export: {location: export}}\nsink: {location: \"" + a.sink + "\"}\n" +
+	job := "job: a\nsource: {binaries: none, dynamodb_export: {location: export}}\nsink: {location: \"" + a.sink + "\"}\n" +
 		"limits: {memory: 128MiB}\nhttp: {listen: \"\"}\n"
 	if err := os.WriteFile(file, []byte(job), 0o600); err != nil {
 		return -1, err.Error()

@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("FHIRHOSE_HTTP_LISTEN", "127.0.0.1:0") // scripts run side by side
 			env.Setenv("FHIRHOSE_LIMITS_MEMORY", "128MiB")
+			env.Setenv("FHIRHOSE_SOURCE_BINARIES", "none") // exports are made without contents
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
@@ -42,11 +43,12 @@ func TestScripts(t *testing.T) {
 			return statedir.Volatile("/dev/shm") != "", nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exits,
-			"export": export,
-			"damage": damage,
-			"same":   same,
-			"tree":   treeOf,
+			"exits":    exits,
+			"export":   export,
+			"contents": makeContents,
+			"damage":   damage,
+			"same":     same,
+			"tree":     treeOf,
 		},
 	})
 }

@@ -50,7 +50,7 @@ func stopJob(t *testing.T) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := "job: a\nsource: {dynamodb_export: {location: export}}\nsink: {location: out}\n" +
+	file := "job: a\nsource: {binaries: none, dynamodb_export: {location: export}}\nsink: {location: out}\n" +
 		"layout: {lanes: 2, max_file_size: 100kB}\nlimits: {memory: 128MiB}\nhttp: {listen: \"\"}\n"
 	if err := os.WriteFile(filepath.Join(dir, jobfile.DefaultFile), []byte(file), 0o600); err != nil {
 		t.Fatal(err)

@@ -36,32 +36,47 @@ type Estimate struct {
 	StateBytes  int64          `json:"state_bytes"` // at most
 }
 
-// Project scales the sample up to the whole source. spools tells that the
-// source copies objects to state before it reads them.
-func Project(s *Sample, objects []pipeline.Object, spools bool, job *jobfile.Job) Estimate {
+// Project scales the sample up to the whole source, and adds the contents of
+// Binaries, nil without, as if each object were named by a row. spools tells that
+// the source copies objects to state before it reads them.
+func Project(s *Sample, c *Contents, objects []pipeline.Object, spools bool, job *jobfile.Job) Estimate {
 	e := Estimate{Folders: map[string]int{}}
 	records, compressed := Totals(objects)
 	e.LedgerBytes = records * ledgerEntry
 	perVersion := map[sequence][]int64{} // bytes of each type
+	contents := c.shares(s)
 	scale := 0.0
 	if s.Records > 0 {
 		scale = float64(records) / float64(s.Records)
 	}
 	for f, sampled := range s.files {
-		bytes := int64(float64(sampled.bytes) * scale)
+		bytes := int64(float64(sampled.bytes)*scale) + contents[f]
+		delete(contents, f)
+		e.OutputBytes += bytes
+		perVersion[f.folders()] = append(perVersion[f.folders()], bytes)
+	}
+	for f, bytes := range contents { // of no sampled row
 		e.OutputBytes += bytes
 		perVersion[f.folders()] = append(perVersion[f.folders()], bytes)
 	}
 	for version, types := range perVersion {
-		folders, files := divide(types, job.Layout)
+		folders, files := divide(types, c.layout(version.folders, job.Layout))
 		e.Folders[version.folders] += int(folders)
 		e.ImportJobs += int(folders)
 		e.Files += files
 		e.MostTypes = max(e.MostTypes, len(types))
 	}
-	e.ImportHours = float64(e.ImportJobs)*ImportJobMinutes/60 + float64(e.OutputBytes)/ImportBytesPerHour
-	e.StateBytes = stateBytes(e.Files, int64(len(s.files)), compressed, spools, job)
+	e.ImportHours = importHours(e.ImportJobs, e.OutputBytes)
+	staged := c.measure(&e)
+	if spools {
+		staged += compressed
+	}
+	e.StateBytes = stateBytes(e.Files, int64(len(s.files)), staged, job)
 	return e
+}
+
+func importHours(jobs int, bytes int64) float64 {
+	return float64(jobs)*ImportJobMinutes/60 + float64(bytes)/ImportBytesPerHour
 }
 
 // divide returns the folders of one version and the files in them. Each folder
@@ -95,7 +110,7 @@ type sequence struct{ tenant, folders string }
 
 // folders names the sequence of folders that the file goes to (design section 6).
 func (f file) folders() sequence {
-	if f.resourceType == "Binary" {
+	if f.resourceType == binaryType {
 		return sequence{f.tenant, fmt.Sprintf("Binary-v%d", f.version)}
 	}
 	return sequence{f.tenant, fmt.Sprintf("v%d", f.version)}
@@ -103,11 +118,8 @@ func (f file) folders() sequence {
 
 // stateBytes is what state holds at most: staged input and tails within
 // limits.spool, and the small rest.
-func stateBytes(files, open, compressed int64, spools bool, job *jobfile.Job) int64 {
-	spool := int64(0)
-	if spools {
-		spool += compressed
-	}
+func stateBytes(files, open, staged int64, job *jobfile.Job) int64 {
+	spool := staged
 	if job.Sink.Location.IsS3() {
 		spool += open * openTail
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/report"
 	"github.com/fhirhose/fhirhose/pipeline"
 )
@@ -29,10 +30,14 @@ type Result struct {
 	Objects    int       `json:"objects"`
 	Records    int64     `json:"records"`
 	Compressed int64     `json:"compressed_bytes"`
-	Sample     *Sample   `json:"sample"`   // null if there was nothing to look at
-	Estimate   *Estimate `json:"estimate"` // null without sample
-	Probes     []string  `json:"probes"`   // what was proved, in words
-	Unseen     []string  `json:"unseen"`   // what could not be looked at, and why
+	Sample     *Sample   `json:"sample"`             // null if there was nothing to look at
+	Estimate   *Estimate `json:"estimate"`           // null without sample
+	Contents   *Contents `json:"binaries,omitempty"` // null without a look at them
+	Probes     []string  `json:"probes"`             // what was proved, in words
+	Unseen     []string  `json:"unseen"`             // what could not be looked at, and why
+
+	BinaryRows      jobfile.BinaryRows `json:"binary_rows"` // what the job does with them
+	mayHoldBinaries bool               // they are not left out by source.types
 }
 
 // Problem is a reason why the job cannot start, with its remedy.
@@ -92,9 +97,7 @@ func (r *Result) judgeSample(s *Sample) {
 	if n := s.Filtered[pipeline.OtherTenant.String()]; n > 0 && n == s.Records {
 		r.Warn("none of %s belongs to source.tenant", human.Plural(s.Records, "sampled record"))
 	}
-	if n := s.Types["Binary"]; n > 0 {
-		r.Warn("there are Binary records (%s in the sample); they are moved as they are, without data, until source.binaries is available", human.Count(n))
-	}
+	r.judgeBinaries(s)
 	if none := s.Tenants[""]; none > 0 {
 		r.Warn("about %s of the records have no certain tenant; they are quarantined in %s, under no tenant", share(none, s.Records), r.Output)
 	}
@@ -142,6 +145,9 @@ func (r *Result) Text(out io.Writer) error {
 	}
 	if r.Sample != nil {
 		r.Sample.text(line)
+	}
+	if r.Contents != nil {
+		r.Contents.text(line)
 	}
 	if r.Estimate != nil {
 		r.Estimate.text(line)

@@ -41,8 +41,11 @@ type Sample struct {
 	Tenants     map[string]int64 `json:"tenants,omitempty"`
 	SourceBytes int64            `json:"source_bytes"` // decompressed
 	OutputBytes int64            `json:"output_bytes"`
+	Binaries    int64            `json:"binaries"` // of Written: rows of type Binary
 
-	files map[file]*size // of written records
+	files  map[file]*size // of written records
+	tenant string         // of the job
+	names  names          // of Binaries written
 }
 
 // file is one sequence of output files.
@@ -64,6 +67,7 @@ func Take(ctx context.Context, objects []pipeline.Object, options convert.Option
 	s := &Sample{
 		Filtered: map[string]int64{}, Quarantined: map[string]int64{}, Types: map[string]int64{},
 		Versions: map[uint32]int64{}, files: map[file]*size{},
+		tenant: options.Tenant, names: names{},
 	}
 	if options.Tenant == convert.AllTenants {
 		s.Tenants = map[string]int64{}
@@ -145,6 +149,7 @@ func (s *Sample) add(r *convert.Record, singleTenant bool, in, out int64) {
 	case pipeline.Written:
 		s.Written++
 		s.OutputBytes += out
+		s.binary(r)
 		s.file(file{name, r.Version, string(r.Tenant)}).add(out)
 	}
 	s.Records++

@@ -67,7 +67,7 @@ func TestTenantsOfTheSample(t *testing.T) {
 	}
 	roomy := job()
 	roomy.Layout = jobfile.Layout{MaxFileSize: 1 << 30, MaxFolderSize: 1 << 40, MaxFolderFiles: 10_000}
-	if e := Project(s, objects, false, roomy); e.Folders["v1"] != 2 {
+	if e := Project(s, nil, objects, false, roomy); e.Folders["v1"] != 2 {
 		t.Errorf("folders %v", e.Folders)
 	}
 	r := Result{Sample: s, Output: "out/a"}
@@ -141,7 +141,7 @@ func job() *jobfile.Job {
 func TestProject(t *testing.T) {
 	s := &Sample{Records: 10, files: map[file]*size{{"Patient", 1, ""}: {9, 900}, {"Binary", 2, ""}: {1, 50}}}
 	objects := []pipeline.Object{{Items: 100, Size: 5000}, {Items: 900, Size: 1 << 40}}
-	e := Project(s, objects, true, job())
+	e := Project(s, nil, objects, true, job())
 	if e.OutputBytes != 95_000 || e.Files != 95 || e.LedgerBytes != 75_000 {
 		t.Errorf("got %+v", e)
 	}
@@ -156,14 +156,14 @@ func TestProject(t *testing.T) {
 	}
 	few := job()
 	few.Layout.MaxFolderFiles = 10
-	if e := Project(s, objects, false, few); e.Folders["v1"] != 9 || e.StateBytes != stateFixed+95*perFile {
+	if e := Project(s, nil, objects, false, few); e.Folders["v1"] != 9 || e.StateBytes != stateFixed+95*perFile {
 		t.Errorf("got %+v", e)
 	}
 	few.Layout.MaxFolderFiles = 3
-	if e := Project(s, objects, false, few); e.Folders["v1"] != 30 {
+	if e := Project(s, nil, objects, false, few); e.Folders["v1"] != 30 {
 		t.Errorf("got %+v", e)
 	}
-	if e := Project(&Sample{}, nil, false, job()); e.ImportJobs != 0 || e.OutputBytes != 0 {
+	if e := Project(&Sample{}, nil, nil, false, job()); e.ImportJobs != 0 || e.OutputBytes != 0 {
 		t.Errorf("nothing: %+v", e)
 	}
 }
@@ -202,9 +202,12 @@ func TestJudge(t *testing.T) {
 			"",
 			[]string{"none of 3 sampled records belongs to source.tenant", "no sampled record would be written"},
 		},
-		"binaries": {Result{Sample: &Sample{Records: 3, Written: 3, Types: map[string]int64{"Binary": 2}}}, "", []string{"without data"}},
-		"bad":      {Result{Sample: &Sample{Records: 200, Written: 199, Quarantined: map[string]int64{"bad-id": 1}}}, "", []string{"about 0.5 % of the records"}},
-		"long":     {Result{StateFree: -1, SinkFree: -1, Estimate: &Estimate{ImportHours: 201, ImportJobs: 804}}, "", []string{"about 201 hours: 804 folders"}},
+		"binaries":       {Result{BinaryRows: jobfile.BinariesNone, Sample: &Sample{Records: 3, Written: 3, Binaries: 2}}, "", []string{"without data"}},
+		"binaries unset": {Result{BinaryRows: jobfile.BinariesUnset, Sample: &Sample{Records: 3, Written: 3, Binaries: 2}}, "source.binaries is not set", nil},
+		"binaries later": {Result{BinaryRows: jobfile.BinariesUnset, mayHoldBinaries: true, Sample: &Sample{Records: 3, Written: 3}}, "", []string{"stops at the first"}},
+		"never binaries": {Result{BinaryRows: jobfile.BinariesUnset, Sample: &Sample{Records: 3, Written: 3}}, "", nil},
+		"bad":            {Result{Sample: &Sample{Records: 200, Written: 199, Quarantined: map[string]int64{"bad-id": 1}}}, "", []string{"about 0.5 % of the records"}},
+		"long":           {Result{StateFree: -1, SinkFree: -1, Estimate: &Estimate{ImportHours: 201, ImportJobs: 804}}, "", []string{"about 201 hours: 804 folders"}},
 		"full": {
 			Result{StateFree: 1, SinkFree: 99, Estimate: &Estimate{StateBytes: 2, OutputBytes: 50, LedgerBytes: 50}},
 			"",
