@@ -14,6 +14,7 @@ import (
 	"github.com/fhirhose/fhirhose/bench/generate"
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/binaries"
 	"github.com/fhirhose/fhirhose/pipeline/convert"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/records"
@@ -33,6 +34,14 @@ type Place interface {
 	// Announced tells whether the job is finished: migration_output.json is in
 	// the sink or, in a job of all tenants, the job's own manifest.
 	Announced(t testing.TB) bool
+}
+
+// ContentPlace is a Place where the contents of Binaries lie too. A job with
+// Options.Binaries needs one.
+type ContentPlace interface {
+	Place
+	// OpenContents opens them as cmd/fhirhose would, and returns what closes them.
+	OpenContents(ctx context.Context, state string) (pipeline.Contents, func() error, error)
 }
 
 // Sinks opens the sink of a tenant.
@@ -64,11 +73,17 @@ func (j Job) Run(ctx context.Context, stop <-chan struct{}) (*records.Mover, err
 	}
 	o := j.Options
 	o.State, o.Claim = j.State, store.Claim()
+	closeContents := func() error { return nil }
+	if place, ok := j.Place.(ContentPlace); ok && o.Binaries != nil {
+		if o.Contents, closeContents, err = place.OpenContents(ctx, j.State); err != nil {
+			return nil, errors.Join(err, store.Close())
+		}
+	}
 	m, err := records.New(o, source, sinks, store, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err == nil {
 		err = m.Run(ctx, stop)
 	}
-	return m, errors.Join(err, store.Close())
+	return m, errors.Join(err, closeContents(), store.Close())
 }
 
 func (j Job) checkpoint() string { return filepath.Join(j.State, "checkpoint.db") }
@@ -133,10 +148,36 @@ func SameTree(t testing.TB, got, want []string) {
 	t.Fatalf("the output differs: %d files, %d expected", len(got), len(want))
 }
 
-// encoded is a Job as a child gets it: without OnCut, which is a function.
+// encoded is a Job as a child gets it: without what is no data.
 type encoded struct {
 	Place json.RawMessage
 	Dir   string // state
 	records.Options
+	OnCut    *struct{} `json:",omitempty"`
+	Contents *struct{} `json:",omitempty"` // the child opens them
+	Binaries *encodedBinaries
+}
+
+// encodedBinaries are the settings of the second pipeline as a child gets them.
+type encodedBinaries struct {
+	binaries.Options
+	Heavy *struct{} `json:",omitempty"`
 	OnCut *struct{} `json:",omitempty"`
+}
+
+func encode(j Job) (e encoded, err error) {
+	e = encoded{Dir: j.State, Options: j.Options}
+	if b := j.Options.Binaries; b != nil {
+		e.Binaries = &encodedBinaries{Options: *b}
+	}
+	e.Place, err = json.Marshal(j.Place)
+	return e, err
+}
+
+func (e *encoded) job(place Place) Job {
+	j := Job{Place: place, State: e.Dir, Options: e.Options}
+	if e.Binaries != nil {
+		j.Options.Binaries = &e.Binaries.Options
+	}
+	return j
 }

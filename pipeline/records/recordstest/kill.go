@@ -67,8 +67,7 @@ func child(text string, decode func([]byte) (Place, error)) int {
 	if o.After > 0 {
 		time.AfterFunc(o.After, killSelf)
 	}
-	j := Job{Place: place, State: o.Job.Dir, Options: o.Job.Options}
-	if _, err := j.Run(context.Background(), nil); err != nil {
+	if _, err := o.Job.job(place).Run(context.Background(), nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -92,11 +91,11 @@ func killSelf() {
 // inChild runs the job in a child and tells whether it was killed.
 func (j Job) inChild(t *testing.T, o order) (killed bool) {
 	t.Helper()
-	place, err := json.Marshal(j.Place)
+	job, err := encode(j)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Job = encoded{Place: place, Dir: j.State, Options: j.Options}
+	o.Job = job
 	text, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)
