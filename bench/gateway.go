@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -29,18 +31,20 @@ type gateway struct {
 	endpoint    string
 	environment []string // with which a process speaks to it
 	client      *s3.Client
+	dir         string    // of the server
 	life        io.Closer // the shell ends the server when this is closed, by our death at the latest
 	process     *exec.Cmd
 }
 
 const gatewayScript = `"$@" & server=$!; cat >/dev/null; kill $server; wait $server`
 
-func (s *settings) startGateway(ctx context.Context) (*gateway, error) {
+// startGateway starts a server with no bucket in a new folder of that name.
+func (s *settings) startGateway(ctx context.Context, name string) (*gateway, error) {
 	program := s.installed("versitygw")
 	if _, err := os.Stat(program); err != nil {
 		return nil, errNoGateway
 	}
-	dir := filepath.Join(s.work, "gateway")
+	dir := filepath.Join(s.work, name)
 	for _, sub := range []string{"buckets", "metadata"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, err
@@ -56,6 +60,7 @@ func (s *settings) startGateway(ctx context.Context) (*gateway, error) {
 	}
 	defer func() { _ = log.Close() }()
 	g := newGateway(address)
+	g.dir = dir
 	g.process = exec.Command("sh", "-c", gatewayScript, "sh", program, "--access", gatewayAccess, "--secret", gatewaySecret,
 		"--port", address, "--keep-alive", "--quiet", "posix", "--sidecar", filepath.Join(dir, "metadata"), filepath.Join(dir, "buckets"))
 	g.process.Stdout, g.process.Stderr = log, log
@@ -119,9 +124,19 @@ func (g *gateway) makeBuckets(ctx context.Context, names ...string) error {
 	return nil
 }
 
+// folder is where the server keeps the objects below a prefix, as files.
+func (g *gateway) folder(bucket, prefix string) string {
+	return filepath.Join(g.dir, "buckets", bucket, filepath.FromSlash(prefix))
+}
+
+// uploads is how many files are sent at a time before something is measured.
+const uploads = 8
+
 // upload puts the files of a folder below a prefix.
 func (g *gateway) upload(ctx context.Context, dir, bucket, prefix string) error {
-	return filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+	several, ctx := errgroup.WithContext(ctx)
+	several.SetLimit(uploads)
+	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -129,13 +144,18 @@ func (g *gateway) upload(ctx context.Context, dir, bucket, prefix string) error 
 		if err != nil {
 			return err
 		}
-		file, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = file.Close() }()
-		key := path.Join(prefix, filepath.ToSlash(relative))
-		_, err = g.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: file})
-		return err
+		several.Go(func() error { return g.put(ctx, name, bucket, path.Join(prefix, filepath.ToSlash(relative))) })
+		return ctx.Err()
 	})
+	return errors.Join(several.Wait(), err)
+}
+
+func (g *gateway) put(ctx context.Context, name, bucket, key string) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	_, err = g.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: file})
+	return err
 }

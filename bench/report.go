@@ -137,13 +137,19 @@ func writeScenarioRun(b *strings.Builder, in input, e *contender) {
 		fmt.Fprintf(b, "| %s | %d | | failed: %s | | | | | | |\n", e.name, in.Items, cell(e.failure))
 		return
 	}
-	rss := fmt.Sprintf("%.0f", e.of(rssOf).max)
-	var limit byteSize
-	if limit.Set(e.limit) == nil {
-		rss += ": " + met(e.of(rssOf).max <= float64(limit>>20))
-	}
 	fmt.Fprintf(b, "| %s | %d | %.0f | %v | %v | %.0f | %s | %d | %d | %.2f |\n", e.name, in.Items, float64(in.Bytes)/1e6,
-		e.of(cpuOf), e.of(wallOf), speed(in, e.median()), rss, e.status.Files, e.status.Cuts, e.status.CutSeconds)
+		e.of(cpuOf), e.of(wallOf), speed(in, e.median()), rssCell(e, e.limit), e.status.Files, e.status.Cuts, e.status.CutSeconds)
+}
+
+// rssCell is the most that any run held, and whether that is within the limit, if
+// there is one.
+func rssCell(e *contender, limit string) string {
+	rss := fmt.Sprintf("%.0f", e.of(rssOf).max)
+	var bytes byteSize
+	if bytes.Set(limit) == nil {
+		rss += ": " + met(e.of(rssOf).max <= float64(bytes>>20))
+	}
+	return rss
 }
 
 // writeGrowth compares the peak memory of the largest input with that of the

@@ -25,7 +25,7 @@ func measureS3(ctx context.Context, s *settings) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	gateway, err := s.startGateway(ctx)
+	gateway, err := s.startGateway(ctx, "gateway")
 	if err != nil {
 		return "", err
 	}
@@ -36,7 +36,7 @@ func measureS3(ctx context.Context, s *settings) (string, error) {
 	if err := gateway.upload(ctx, in.Dir, exportsBucket, exportPrefix); err != nil {
 		return "", err
 	}
-	ours, err := s.outputToUpload(ctx, in)
+	ours, err := s.outputToUpload(ctx, in, "s3-output")
 	if err != nil {
 		return "", err
 	}
@@ -60,9 +60,9 @@ func (s *settings) moveS3(in input, g *gateway) *contender {
 	return move
 }
 
-// outputToUpload is the sink of a move from disk to disk.
-func (s *settings) outputToUpload(ctx context.Context, in input) (string, error) {
-	out := filepath.Join(s.work, "s3-output")
+// outputToUpload is the sink of a move from disk to disk, in a folder of that name.
+func (s *settings) outputToUpload(ctx context.Context, in input, name string) (string, error) {
+	out := filepath.Join(s.work, name)
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return "", err
 	}
@@ -76,19 +76,9 @@ func (s *settings) outputToUpload(ctx context.Context, in input) (string, error)
 
 // rclone downloads the export and uploads our output at the same time.
 func (s *settings) rclone(ctx context.Context, ours string, g *gateway) *contender {
-	program := s.installed("rclone")
 	e := &contender{name: "rclone, input down and our output up at once"}
-	if version := firstLine(program, "version"); version == "missing" {
-		e.failure = "not installed (bench/peers/setup.sh)"
-	} else {
-		e.version = version
-	}
-	run := func(from, to string) []string {
-		argv := append([]string{"env"}, g.environment...)
-		argv = append(argv, "RCLONE_CONFIG_GW_TYPE=s3", "RCLONE_CONFIG_GW_PROVIDER=Other", "RCLONE_CONFIG_GW_ENV_AUTH=true",
-			"RCLONE_CONFIG_GW_FORCE_PATH_STYLE=true", "RCLONE_CONFIG_GW_ENDPOINT="+g.endpoint, "RCLONE_CONFIG_GW_REGION="+gatewayRegion)
-		return append(argv, program, "--config", "/dev/null", "--transfers", "16", "--s3-no-check-bucket", "copy", from, to)
-	}
+	e.version, e.failure = s.rcloneVersion()
+	run := func(from, to string) []string { return append(g.copier(s), from, to) }
 	e.commands = func(out string) ([][]string, error) {
 		return [][]string{
 			run("gw:"+exportsBucket+"/"+exportPrefix, filepath.Join(out, "in")),
@@ -96,6 +86,24 @@ func (s *settings) rclone(ctx context.Context, ours string, g *gateway) *contend
 		}, nil
 	}
 	return e
+}
+
+// rcloneVersion is empty where rclone is missing, and why says so.
+func (s *settings) rcloneVersion() (version, why string) {
+	if version = firstLine(s.installed("rclone"), "version"); version == "missing" {
+		return "", "not installed (bench/peers/setup.sh)"
+	}
+	return version, ""
+}
+
+// copier is a command that copies from its first further argument to its second;
+// the server is gw:. Times of objects are those of the listing: it asks for
+// nothing but the objects.
+func (g *gateway) copier(s *settings) []string {
+	argv := append([]string{"env"}, g.environment...)
+	argv = append(argv, "RCLONE_CONFIG_GW_TYPE=s3", "RCLONE_CONFIG_GW_PROVIDER=Other", "RCLONE_CONFIG_GW_ENV_AUTH=true",
+		"RCLONE_CONFIG_GW_FORCE_PATH_STYLE=true", "RCLONE_CONFIG_GW_ENDPOINT="+g.endpoint, "RCLONE_CONFIG_GW_REGION="+gatewayRegion)
+	return append(argv, s.installed("rclone"), "--config", "/dev/null", "--transfers", "16", "--use-server-modtime", "--s3-no-check-bucket", "copy")
 }
 
 func s3Table(move, tool, disk *contender) string {

@@ -35,6 +35,7 @@ func scenarios() []scenario {
 		{name: "kill", about: "work that is done twice after kill -9", measure: measureKills},
 		{name: "cuts", about: "what cuts cost: as usual against the last cut alone", measure: measureCuts},
 		{name: "s3", about: "from S3 to S3 on one machine", measure: measureS3},
+		{name: "binaries", about: "contents of Binaries, from S3 to S3, against the published way to convert them", measure: measureBinaries},
 		{name: "stages", about: "benchmarks of the stages", measure: measureStages},
 		{name: "nightly", about: "peak RSS of 10^5 and 10^7 records", runs: nightlyRuns, growth: true},
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"crypto/md5"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -97,9 +96,9 @@ func newStoredRow(resource []byte) (storedRow, error) {
 
 // appendLine appends the row of a copy: a new id, version 1, AVAILABLE.
 func (r storedRow) appendLine(dst []byte, copy, i int) []byte {
-	h := md5.Sum(fmt.Appendf(nil, "%d/%d", copy, i))
+	h := rowHash(copy, i)
 	dst = append(append(dst, `{"Item":`...), r.before...)
-	dst = fmt.Appendf(dst, "%x-%x-4%x-8%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:])
+	dst = append(dst, rowID(h)...)
 	dst = append(dst, r.after...)
 	at := int64(h[0])<<16 | int64(h[1])<<8 | int64(h[2])
 	dst = fmt.Appendf(dst, `,"vid":{"N":"1"},"meta":{"M":{"versionId":{"S":"1"},"lastUpdated":{"S":"2023-0%d-1%dT1%d:%02d:%02d.%03dZ"}}}`,

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// binaryShapes are what `fhirhose move` is measured with against the published
+// way to convert Binaries.
+var binaryShapes = []contentShape{{300, 200_000}, {10_000, 10_000}}
+
+// binaryBar is how many times faster than that move shall be.
+const binaryBar = 10
+
+const (
+	binaryMemory   = "256MiB"
+	exportedBucket = "exported" // Binary files without data, as the export leaves them
+)
+
+// measureBinaries moves Binaries from S3 to S3, and compares that with what the
+// published converter does: bring the whole bucket and the exported files to a
+// local disk, read them whole, encode, write, and bring the result back. That way
+// is spared its export, its pauses and its waits for one copy after the other.
+func measureBinaries(ctx context.Context, s *settings) (string, error) {
+	g, err := s.startGateway(ctx, "gateway-binaries")
+	if err != nil {
+		return "", err
+	}
+	defer g.stop()
+	if err := g.makeBuckets(ctx, outBucket, copyBucket, exportedBucket); err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString("\n| contents | | wall s | fhirhose is faster | CPU s | peak RSS MiB | output |\n|---|---|--:|--:|--:|--:|---|\n")
+	for _, shape := range binaryShapes {
+		m := binaryMeasurement{settings: s, gateway: g, shape: shape}
+		if err := m.prepare(ctx); err != nil {
+			return b.String(), err
+		}
+		if err := m.run(ctx); err != nil {
+			return b.String(), err
+		}
+		m.write(&b)
+	}
+	fmt.Fprintf(&b, "\nBar: %dx. limits.memory of fhirhose is %s. Server: versitygw %s on the same disk and cores; its CPU is in nobody's row, but in everybody's wall.\n",
+		binaryBar, binaryMemory, gatewayVersion)
+	return b.String(), nil
+}
+
+// binaryMeasurement is that of one shape.
+type binaryMeasurement struct {
+	*settings
+	*gateway
+	shape contentShape
+	contents
+	move, rclone, aws *contender
+}
+
+func (m *binaryMeasurement) bucketName() string { return fmt.Sprintf("contents-%d", m.shape.objects) }
+
+// prepare fills the buckets and makes the contenders.
+func (m *binaryMeasurement) prepare(ctx context.Context) (err error) {
+	if m.contents, err = m.small(ctx, m.shape); err != nil {
+		return err
+	}
+	if err := m.makeBuckets(ctx, m.bucketName()); err != nil {
+		return err
+	}
+	if err := m.upload(ctx, m.contents.bucket, m.bucketName(), ""); err != nil {
+		return err
+	}
+	exported, err := m.outputToUpload(ctx, m.export, "exported-"+m.shape.String())
+	if err != nil {
+		return err
+	}
+	if err := m.upload(ctx, filepath.Join(exported, "bench", "Binary-v1-0"), exportedBucket, m.shape.String()); err != nil {
+		return err
+	}
+	m.move = m.moveBinaries()
+	m.rclone = m.published("rclone, one Node process", "gw:", m.copier(m.settings))
+	m.rclone.version, m.rclone.failure = m.rcloneVersion()
+	aws := m.awsProgram()
+	m.aws = m.published("aws s3 sync, one Node process: as published", "s3://",
+		append(append([]string{"env"}, m.environment...), aws, "s3", "sync", "--only-show-errors"))
+	if m.aws.version = firstLine(aws, "--version"); m.aws.version == "missing" {
+		m.aws.failure = "not installed (bench/peers/setup.sh)"
+	}
+	if firstLine("node", "--version") == "missing" {
+		m.rclone.failure, m.aws.failure = "no node", "no node"
+	}
+	return nil
+}
+
+// awsProgram is the one that setup.sh installs, or the system's.
+func (m *binaryMeasurement) awsProgram() string {
+	program := filepath.Join(m.data, "peers", "venv", "bin", "aws")
+	if _, err := os.Stat(program); err == nil {
+		return program
+	}
+	program, _ = exec.LookPath("aws")
+	return program
+}
+
+func (m *binaryMeasurement) moveBinaries() *contender {
+	move := m.settings.move("fhirhose move", m.export, moveOptions{})
+	move.commands = func(out string) ([][]string, error) {
+		argv, err := m.moveCommand(out, m.export, moveOptions{
+			memory: binaryMemory, binaries: "s3://" + m.bucketName(), to: "s3://" + outBucket + "/" + filepath.Base(out),
+			before: append([]string{"env"}, m.environment...),
+		})
+		return [][]string{argv}, err
+	}
+	return move
+}
+
+// published does what the published converter does, with a program that copies
+// from its first further argument to its second.
+func (m *binaryMeasurement) published(name, remote string, program []string) *contender {
+	return &contender{name: name, complete: true, commands: func(out string) ([][]string, error) {
+		argv := []string{
+			filepath.Join(m.peers, "binaries.sh"), filepath.Join(m.peers, "binaries.mjs"), out,
+			remote + m.bucketName(), remote + exportedBucket + "/" + m.shape.String(), remote + copyBucket + "/" + filepath.Base(out),
+		}
+		return [][]string{append(argv, program...)}, nil
+	}}
+}
+
+// run lets move and the fast tool take turns, and measures the slow one once.
+func (m *binaryMeasurement) run(ctx context.Context) error {
+	name := "binaries " + m.shape.String()
+	fast := &contest{settings: m.settings, name: name, input: m.export, rounds: min(3, m.rounds), entries: []*contender{m.move, m.rclone}}
+	if err := fast.run(ctx); err != nil {
+		return err
+	}
+	slow := &contest{settings: m.settings, name: name, input: m.export, rounds: 1, entries: []*contender{m.aws}}
+	if err := slow.run(ctx); err != nil {
+		return err
+	}
+	return m.judge()
+}
+
+// judge compares what lies in the buckets, which the server keeps as files.
+func (m *binaryMeasurement) judge() error {
+	if m.move.failed() {
+		return nil
+	}
+	want, err := readRecords(m.folder(outBucket, filepath.Base(m.move.out)))
+	if err != nil {
+		return err
+	}
+	m.move.equal = fmt.Sprintf("%d resources", len(want))
+	if len(want) != m.shape.objects {
+		m.move.failure = fmt.Sprintf("wrote %d resources of %d", len(want), m.shape.objects)
+	}
+	for _, e := range []*contender{m.rclone, m.aws} {
+		if !e.failed() {
+			e.equal = sameOutput(want, m.folder(copyBucket, filepath.Base(e.out)))
+		}
+	}
+	return nil
+}
+
+func (m *binaryMeasurement) write(b *strings.Builder) {
+	title := fmt.Sprintf("%d of %d kB", m.shape.objects, m.shape.size/1000)
+	for _, e := range []*contender{m.move, m.rclone, m.aws} {
+		if e.failed() {
+			fmt.Fprintf(b, "| %s | %s | failed: %s | | | | |\n", title, e.name, cell(e.failure))
+			continue
+		}
+		faster, rss := "", fmt.Sprint(e.median().RSS>>20)
+		switch {
+		case e == m.move:
+			rss = rssCell(e, binaryMemory)
+		case !m.move.failed():
+			ratio := e.against(m.move, wallOf)
+			faster = fmt.Sprintf("%v: %s", ratio, met(ratio.median >= binaryBar))
+		}
+		fmt.Fprintf(b, "| %s | %s | %v | %s | %.2f | %s | %s |\n", title, strings.TrimSpace(e.name+" "+e.version), e.of(wallOf), faster, e.median().CPU.Seconds(), rss, e.equal)
+	}
+	if !m.move.failed() {
+		m.say("binaries %v: %.0f MB/s, %s", m.shape, float64(m.shape.bytes())/1e6/m.move.median().Wall.Seconds(), m.move.status.busy())
+	}
+}
