@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/objectstore"
-	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/binaries"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
 	"github.com/fhirhose/fhirhose/sources/binarybucket"
@@ -91,13 +89,4 @@ func contentSpool(job *jobfile.Job) int64 {
 		return 0
 	}
 	return job.Limits.Spool / 2
-}
-
-// errUnset explains why a job that says nothing of Binaries does not move them.
-func errUnset(source string) error {
-	return &pipeline.Error{
-		Op: "move the Binary records of", Object: source, Kind: pipeline.KindConfig,
-		Err:  errors.New("their contents lie in a bucket of their own, and source.binaries is not set"),
-		Hint: jobfile.BinariesHint,
-	}
 }

@@ -42,11 +42,10 @@ func checkContents(ctx context.Context, w *wiring, r *survey.Result) {
 		list = survey.InBucket(contents.store)
 		r.LookAtVersions(ctx, contents.store)
 	}
-	within, cancel := survey.WithPatience(ctx, listPatience)
-	defer cancel()
-	one := r.LookAtContents(within, from.String(), list, survey.ContentsOptions{
+	one := r.LookAtContents(ctx, from.String(), list, survey.ContentsOptions{
 		Prefix: contentPrefix(w.job), MaxLine: binaryCaps(w.job).MaxLine(),
 		Spool: contentSpool(w.job), Recover: w.job.Source.RecoverDeleted,
+		Patience: listPatience, Quick: contents.store != nil,
 	})
 	if one != nil && contents.store != nil {
 		proveContent(ctx, contents, *one, r)

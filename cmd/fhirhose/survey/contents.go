@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
@@ -24,8 +25,8 @@ type Contents struct {
 	Hidden   bool    `json:"versions_hidden"`
 	Folders  int     `json:"folders"`      // of Binaries, if every object is named by a row
 	Hours    float64 `json:"import_hours"` // of these
-	// Rows are the sampled ones by what becomes of them; null where the listing is
-	// not whole.
+	// Rows are the sampled ones by what becomes of them; null where that is not
+	// known.
 	Rows *RowContents `json:"sampled_rows"`
 
 	largestKept int64             // of those within the cap
@@ -47,12 +48,20 @@ type ContentsOptions struct {
 	MaxLine int64  // longest line that a file of Binaries can hold
 	Spool   int64  // room for one content at least
 	Recover bool   // source.recover_deleted
+
+	Patience time.Duration // with the listing
+	// Quick tells that the lister finds the objects of a prefix without those
+	// before it: sampled rows are looked up even if the listing is not whole.
+	Quick bool
 }
 
 // errEnough ends a listing that takes too long.
 var errEnough = errors.New("the listing takes too long")
 
-// LookAtContents lists the binary bucket through list, for as long as it has, and
+// quickRows is how many sampled rows are looked up one by one.
+const quickRows = 100
+
+// LookAtContents lists the binary bucket through list, for as long as it may, and
 // looks the sampled rows up in it. The content that it returns, if any, is one to
 // prove reading with.
 func (r *Result) LookAtContents(ctx context.Context, at string, list Lister, o ContentsOptions) *pipeline.Content {
@@ -61,22 +70,38 @@ func (r *Result) LookAtContents(ctx context.Context, at string, list Lister, o C
 	if r.Sample != nil {
 		names = r.Sample.names
 	}
-	hidden, err := list(ctx, o.Prefix, func(content pipeline.Content, current bool) { c.add(content, current, names, o.MaxLine) })
-	c.Hidden = hidden
-	switch {
-	case errors.Is(context.Cause(ctx), errEnough):
-		c.AtLeast = true
-	case err != nil:
+	if err := c.list(ctx, list, names, o); err != nil {
 		if ctx.Err() == nil {
 			r.Fail(err)
 		}
 		return nil
-	default:
-		c.Rows = names.outcomes(o.Recover)
 	}
 	r.Contents = c
 	r.judgeContents(c, o)
 	return c.one
+}
+
+// list counts what is there, and looks names up in it.
+func (c *Contents) list(ctx context.Context, list Lister, names names, o ContentsOptions) (err error) {
+	within, cancel := context.WithTimeoutCause(ctx, o.Patience, errEnough)
+	defer cancel()
+	c.Hidden, err = list(within, o.Prefix, func(content pipeline.Content, current bool) { c.add(content, current, names, o.MaxLine) })
+	if !errors.Is(context.Cause(within), errEnough) {
+		c.Rows = names.outcomes(o.Recover)
+		return err
+	}
+	c.AtLeast = true
+	if !o.Quick {
+		return nil
+	}
+	some := names.some(quickRows)
+	for name := range some {
+		if _, err := list(ctx, name, func(content pipeline.Content, current bool) { some.see(content.Key, current) }); err != nil {
+			return err
+		}
+	}
+	c.Rows = some.outcomes(o.Recover)
+	return nil
 }
 
 func (c *Contents) add(content pipeline.Content, current bool, names names, maxLine int64) {

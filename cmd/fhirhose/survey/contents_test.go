@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -112,7 +113,7 @@ func TestLookAtContents(t *testing.T) {
 	look := func() *Result {
 		r := &Result{Sample: &Sample{names: rows("t", "canary1", "canary2", "canary3", "canary4")}}
 		r.LookAtVersions(t.Context(), store)
-		r.LookAtContents(t.Context(), "s3://b/p", InBucket(store), ContentsOptions{Prefix: "t/", MaxLine: 1000, Spool: 20})
+		r.LookAtContents(t.Context(), "s3://b/p", InBucket(store), ContentsOptions{Prefix: "t/", MaxLine: 1000, Spool: 20, Patience: time.Hour})
 		return r
 	}
 	r := look()
@@ -170,7 +171,7 @@ func TestContentsInDirectory(t *testing.T) {
 	}
 	look := func(at, prefix string) *Result {
 		r := &Result{Sample: &Sample{names: rows("t", "canary1", "canary3")}}
-		r.LookAtContents(t.Context(), at, InDirectory(at), ContentsOptions{Prefix: prefix, MaxLine: 1000, Spool: 1000})
+		r.LookAtContents(t.Context(), at, InDirectory(at), ContentsOptions{Prefix: prefix, MaxLine: 1000, Spool: 1000, Patience: time.Hour})
 		return r
 	}
 	if r := look(dir, "t/"); len(r.Problems) > 0 || r.Contents.Objects != 2 || r.Contents.Bytes != 9 || r.Contents.Rows.Found != 1 || r.Contents.Rows.Missing != 1 {
@@ -200,27 +201,46 @@ func TestContentsInDirectory(t *testing.T) {
 
 // TestLongListing: what takes too long is ended, and said to be a part.
 func TestLongListing(t *testing.T) {
-	ctx, enough := context.WithCancelCause(t.Context())
-	list := func(ctx context.Context, _ string, f func(pipeline.Content, bool)) (bool, error) {
-		for i := 0; ctx.Err() == nil; i++ {
-			f(pipeline.Content{Key: "canary_1.pdf", Size: 3}, true)
-			if i == 4 {
-				enough(errEnough)
+	calls := 0
+	list := func(ctx context.Context, prefix string, f func(pipeline.Content, bool)) (bool, error) {
+		if calls++; prefix != "" {
+			if prefix == "canary_1." {
+				f(pipeline.Content{Key: "canary_1.pdf", Size: 3}, true)
 			}
+			return false, ctx.Err()
 		}
+		for range 5 {
+			f(pipeline.Content{Key: "canary_1.pdf", Size: 3}, true)
+		}
+		<-ctx.Done()
 		return false, ctx.Err()
 	}
-	r := &Result{Sample: &Sample{names: rows("", "canary", "other")}}
-	r.LookAtContents(ctx, "s3://b", list, ContentsOptions{MaxLine: 1000, Spool: 1000})
-	if c := r.Contents; len(r.Problems) > 0 || !c.AtLeast || c.Objects != 5 || c.Rows != nil {
-		t.Errorf("got %+v, %+v", r.Problems, r.Contents)
+	for _, quick := range []bool{false, true} {
+		r := &Result{Sample: &Sample{names: rows("", "canary", "other")}}
+		r.LookAtContents(t.Context(), "s3://b", list, ContentsOptions{MaxLine: 1000, Spool: 1000, Patience: 1, Quick: quick})
+		if c := r.Contents; len(r.Problems) > 0 || !c.AtLeast || c.Objects != 5 || (c.Rows != nil) != quick {
+			t.Errorf("got %+v, %+v", r.Problems, r.Contents)
+		}
+		said(t, r, "objects at least 5 objects, 15 B", "base64  at least 20 B", "The listing was ended because it takes long")
+		if want := (RowContents{Found: 1, Missing: 1}); quick && *r.Contents.Rows != want {
+			t.Errorf("got %+v", r.Contents.Rows)
+		}
 	}
-	said(t, r, "objects at least 5 objects, 15 B", "base64  at least 20 B", "The listing was ended because it takes long")
+	many := names{}
+	for i := range 500 {
+		many[strconv.Itoa(i)] = &named{rows: 1}
+	}
+	r := &Result{Sample: &Sample{names: many}}
+	calls = 0
+	r.LookAtContents(t.Context(), "s3://b", list, ContentsOptions{MaxLine: 1000, Spool: 1000, Patience: 1, Quick: true})
+	if calls != 1+quickRows || r.Contents.Rows.sum() != quickRows {
+		t.Errorf("%d calls, %+v", calls, r.Contents.Rows)
+	}
 
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	r = &Result{}
-	r.LookAtContents(stopped, "s3://b", list, ContentsOptions{})
+	r.LookAtContents(stopped, "s3://b", list, ContentsOptions{Patience: time.Hour})
 	if len(r.Problems) > 0 || r.Contents != nil {
 		t.Errorf("a signal is no problem of the job: %+v", r)
 	}

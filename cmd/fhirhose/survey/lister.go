@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -20,11 +19,6 @@ import (
 // and for each that is noncurrent only. It writes nothing. hidden tells that the
 // latter could not be listed. Errors hold no key (I10).
 type Lister func(ctx context.Context, prefix string, f func(c pipeline.Content, current bool)) (hidden bool, err error)
-
-// WithPatience returns a context that lets a listing take so long.
-func WithPatience(ctx context.Context, patience time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, patience, errEnough)
-}
 
 // InBucket lists a bucket in S3.
 func InBucket(store *objectstore.Store) Lister {
@@ -65,7 +59,7 @@ func cannotListVersions(status int) bool {
 // namesAtOnce are read of a directory, which may hold millions.
 const namesAtOnce = 1024
 
-// InDirectory lists a copy of a bucket.
+// InDirectory lists a copy of a bucket; a prefix is "" or ends in a slash.
 func InDirectory(dir string) Lister {
 	return func(ctx context.Context, prefix string, f func(pipeline.Content, bool)) (bool, error) {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {

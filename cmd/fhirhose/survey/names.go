@@ -1,6 +1,8 @@
 package survey
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,6 +50,18 @@ func (n names) see(key string, current bool) {
 			named.noncurrent++
 		}
 	}
+}
+
+// some returns at most so many of the names, as if no object was seen.
+func (n names) some(most int) names {
+	some := names{}
+	for _, name := range slices.Sorted(maps.Keys(n)) {
+		if len(some) == most {
+			break
+		}
+		some[name] = &named{rows: n[name].rows, deleted: n[name].deleted}
+	}
+	return some
 }
 
 // outcomes is what becomes of the rows once all objects were seen.

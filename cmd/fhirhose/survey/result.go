@@ -101,7 +101,7 @@ func (r *Result) judgeSample(s *Sample) {
 	if none := s.Tenants[""]; none > 0 {
 		r.Warn("about %s of the records have no certain tenant; they are quarantined in %s, under no tenant", share(none, s.Records), r.Output)
 	}
-	if s.Tenants != nil && len(s.Tenants) > 0 {
+	if len(s.Tenants) > 0 {
 		r.Warn("only the sampled tenants are known before the move: others may come, each with folders and import jobs of its own")
 	}
 	if n := sum(s.Quarantined); n > 0 {
