@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -249,17 +251,25 @@ func TestSumMetrics(t *testing.T) {
 	}
 }
 
-func TestBenchmarkRows(t *testing.T) {
-	rows, without := benchmarkRows(`pkg: github.com/fhirhose/fhirhose/pipeline/convert
+func TestReadBenchmarks(t *testing.T) {
+	all, without := readBenchmarks(`pkg: github.com/fhirhose/fhirhose/pipeline/convert
 BenchmarkConvert/mix-2         	  1000	      5.5 ns/op	 300.10 MB/s	       0 B/op	       0 allocs/op
 PASS
 ok  	github.com/fhirhose/fhirhose/pipeline/convert	2.1s
+pkg: github.com/fhirhose/fhirhose/pipeline/binaries
+BenchmarkFetch-2         	  1000	      5.5 ns/op	 750.50 MB/s
+BenchmarkFetchOther-2    	  1000	      5.5 ns/op	 900.50 MB/s
+PASS
+ok  	github.com/fhirhose/fhirhose/pipeline/binaries	2.1s
 PASS
 ok  	github.com/fhirhose/fhirhose/pipeline/records	0.1s
 ?   	github.com/fhirhose/fhirhose/pipeline/shard	[no test files]
 `)
-	if len(rows) != 1 || rows[0] != "| pipeline/convert Convert/mix-2 | 5.5 | 300.10 | 0 | 0 |\n" {
-		t.Errorf("%q", rows)
+	if len(all) != 3 || all[0].row() != "| pipeline/convert Convert/mix-2 | 5.5 | 300.10 | 0 | 0 |\n" {
+		t.Errorf("%q", all)
+	}
+	if fetch, none := speedOf(all, "Fetch"), speedOf(all, "Standard"); fetch != 750.5 || none != 0 {
+		t.Errorf("speeds %v, %v", fetch, none)
 	}
 	if strings.Join(without, " ") != "pipeline/records pipeline/shard" {
 		t.Errorf("%q", without)
@@ -281,4 +291,58 @@ func TestPipelineContender(t *testing.T) {
 			t.Errorf("%d records, %v", len(all), err)
 		}
 	}
+}
+
+func TestContentIsComparedAsAStream(t *testing.T) {
+	source := strings.Repeat("some bytes, ", 200_000)[:2_000_001]
+	sum := sha256.Sum256([]byte(source))
+	f := func(line, verdict string) {
+		t.Helper()
+		path := filepath.Join(writeOutput(t, map[string]string{"Binary-v1-00000.ndjson": line}), "Binary-v1-00000.ndjson")
+		if err := sameContent(path, int64(len(source)), sum); (err == nil) != (verdict == "") || err != nil && !strings.Contains(err.Error(), verdict) {
+			t.Errorf("%v, want %q", err, verdict)
+		}
+	}
+	data := base64.StdEncoding.EncodeToString([]byte(source))
+	f(`{"id":"a","data":"`+data+`","meta":{}}`+"\n", "")
+	f(`{"id":"a","data":"`+data+`"}`+"\n", "")
+	f(`{"id":"a","data":"`+data[4:]+`"}`+"\n", "other content")
+	f(`{"id":"a","data":"AAAA`+data[4:]+`"}`+"\n", "other content")
+	f(`{"id":"a","data":"`+data[:len(data)-4]+`"}`+"\n", "other content")
+	f(`{"id":"a","data":"`+data, "EOF")
+	f(`{"id":"a"}`+"\n", "no data")
+	f(`{"id":"a","data":"`+data+`"`+"\n", "not one line")
+	f(`{"id":"a","data":"`+data+`"}`+"\n{}\n", "not one line")
+}
+
+func TestContentsAreNamedByTheirRows(t *testing.T) {
+	s := &settings{data: t.TempDir(), start: time.Now(), cores: 2}
+	shape := contentShape{30, 1000}
+	first, err := s.small(context.Background(), shape)
+	if err != nil || first.export.Items != 30 {
+		t.Fatalf("%+v, %v", first.export, err)
+	}
+	files, err := os.ReadDir(first.bucket)
+	if err != nil || len(files) != 30 {
+		t.Fatalf("%d contents, %v", len(files), err)
+	}
+	line := string(mustRow(t).appendLine(nil, 0, 7))
+	if id := strings.TrimSuffix(filepath.Base(first.path(7)), "_1.pdf"); !strings.Contains(line, `"id":{"S":"`+id+`"}`) {
+		t.Errorf("no id %s in %s", id, line)
+	}
+	if info, err := os.Stat(first.path(7)); err != nil || info.Size() != 1000 {
+		t.Errorf("content: %v, %v", info, err)
+	}
+	if again, err := s.small(context.Background(), shape); err != nil || again.export.Dir != first.export.Dir {
+		t.Errorf("%+v, %v", again, err)
+	}
+}
+
+func mustRow(t *testing.T) storedRow {
+	t.Helper()
+	r, err := newStoredRow([]byte(`{"resourceType":"Binary","id":"x"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/fhirhose/fhirhose/bench/generate"
 )
@@ -36,8 +37,10 @@ func scenarios() []scenario {
 		{name: "cuts", about: "what cuts cost: as usual against the last cut alone", measure: measureCuts},
 		{name: "s3", about: "from S3 to S3 on one machine", measure: measureS3},
 		{name: "binaries", about: "contents of Binaries, from S3 to S3, against the published way to convert them", measure: measureBinaries},
+		{name: "content", about: "one large content of a Binary", measure: measureContent},
 		{name: "stages", about: "benchmarks of the stages", measure: measureStages},
 		{name: "nightly", about: "peak RSS of 10^5 and 10^7 records", runs: nightlyRuns, growth: true},
+		{name: "nightly", about: "one content of 3.7 GB", measure: measureNightlyContent},
 	}
 }
 
@@ -45,7 +48,7 @@ func scenarioNames() (names []string) {
 	for _, s := range scenarios() {
 		names = append(names, s.name)
 	}
-	return names
+	return slices.Compact(names)
 }
 
 func mainOptions() generate.Options {

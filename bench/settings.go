@@ -19,6 +19,7 @@ type settings struct {
 	results   string // file to write
 	size      byteSize
 	sample    byteSize
+	content   byteSize // 0: the scenario's own
 	rounds    int
 	only      string // peers: all, none, or names
 	scenarios string // all, none, or names
@@ -41,6 +42,7 @@ func parseSettings(args []string) (settings, error) {
 	f.StringVar(&s.results, "out", "", "file to write (default: bench/results/<machine>.md; - for none)")
 	f.Var(&s.size, "size", "decompressed bytes of the main input")
 	f.Var(&s.sample, "sample", "decompressed bytes of the peers' input")
+	f.Var(&s.content, "content", "bytes of the one large content (default: 400MB, nightly 3.7GB)")
 	f.IntVar(&s.rounds, "rounds", 5, "runs of each contender")
 	f.IntVar(&s.peerRuns, "peer-rounds", 3, "runs of each peer")
 	f.DurationVar(&s.budget, "budget", 19*time.Minute, "no part begins later than this")
