@@ -67,6 +67,17 @@ variables that begin with ` + "`AWS_`" + `; never from a flag or the job file.
 What stands under ` + "`layout`" + ` and ` + "`source`" + ` shapes the output: it is fixed at the job's first start. What
 stands under ` + "`limits`" + ` never changes a byte of it.
 
+## Binaries
+
+The content of a row of type Binary is an object of another bucket, ` + "`[<tenant>/]<id>_<version>.<extension>`" + `.
+A job must say where that is, or ` + "`source.binaries: none`" + `; otherwise ` + "`fhirhose move`" + ` stops at the first such row.
+The bucket shares region, owner and switches with that of the export. It is listed once, at the start; nothing
+should write there while the job runs. It needs ` + "`s3:ListBucket`, `s3:GetObject`" + ` and, where the objects are encrypted,
+` + "`kms:Decrypt`" + `; with ` + "`s3:ListBucketVersions` and `s3:GetObjectVersion`" + ` what was deleted can be recovered: FHIR Works
+deletes by prefix, so that deleting ` + "`abc`" + ` also takes the object of ` + "`abcd`" + `. Contents of rows that live are always
+looked for among noncurrent objects, those of DELETED rows only with ` + "`source.recover_deleted: true`" + `; without its
+object a DELETED row is written without data. Half of ` + "`limits.spool`" + ` is for contents, of which the largest must fit.
+
 ## Reasons
 
 Why a record was not written. A filtered record was left out because the job says so; a quarantined
