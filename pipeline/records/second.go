@@ -87,10 +87,9 @@ func (m *Mover) moveBoth(ctx context.Context, stop <-chan struct{}, records bool
 	}
 	if s := m.second.Load(); s != nil {
 		run(func(ctx context.Context, stop <-chan struct{}) error {
-			if err := m.options.Contents.List(ctx, func(objects int64) { m.live.listed(objects, 0) }); err != nil {
+			if err := m.list(ctx, stop); err != nil {
 				return err
 			}
-			m.live.listed(m.options.Contents.Totals())
 			return s.Run(ctx, stop)
 		})
 	}
@@ -98,6 +97,30 @@ func (m *Mover) moveBoth(ctx context.Context, stop <-chan struct{}, records bool
 		return err
 	}
 	return ErrStopped
+}
+
+// list lists the binary bucket, unless an earlier process has. A stop ends it at
+// once, since nothing of it can be kept: a large bucket takes minutes.
+func (m *Mover) list(ctx context.Context, stop <-chan struct{}) error {
+	listing, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	group := new(errgroup.Group)
+	group.Go(func() error {
+		select {
+		case <-stop:
+			cancel(ErrStopped)
+		case <-listing.Done():
+		}
+		return nil
+	})
+	err := m.options.Contents.List(listing, func(objects int64) { m.live.listed(objects, 0) })
+	if err == nil {
+		m.live.listed(m.options.Contents.Totals())
+	} else if errors.Is(err, context.Canceled) && errors.Is(context.Cause(listing), ErrStopped) {
+		err = ErrStopped
+	}
+	cancel(nil)
+	return errors.Join(err, group.Wait())
 }
 
 // finishSecond takes the second pipeline's totals over into the job's, and lists
