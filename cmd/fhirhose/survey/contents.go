@@ -141,12 +141,15 @@ func (r *Result) judgeContents(c *Contents, o ContentsOptions) {
 	if c.Hidden {
 		r.Warn("noncurrent objects of the binary bucket cannot be listed: this identity lacks s3:ListBucketVersions, or this S3 cannot; contents that FHIR Works deleted, by prefix, with those of other Binaries are then missing")
 	}
+	if c.Rows != nil && c.Rows.Missing > 0 && c.Rows.Found+c.Rows.Recovered == 0 {
+		r.Warn("none of the sampled Binary rows has its object in source.binaries: is it the right bucket and prefix?")
+	}
 	if c.Rows != nil && c.Rows.Missing+c.Rows.Ambiguous > 0 {
 		r.Warn("of %s, the contents of %s are missing and of %s ambiguous: these rows will be quarantined; the job then ends with exit code 3",
 			human.Plural(c.Rows.sum(), "sampled Binary row"), human.Count(c.Rows.Missing), human.Count(c.Rows.Ambiguous))
 	}
 	if c.Rows != nil && c.Rows.Erased > 0 {
-		r.Warn("%s DELETED without their objects: they will be written without data", human.Plural(c.Rows.Erased, "sampled Binary row"))
+		r.Warn("DELETED, and so are their objects: %s, which will be written without data", human.Plural(c.Rows.Erased, "sampled Binary row"))
 	}
 }
 

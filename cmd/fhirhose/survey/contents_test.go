@@ -182,6 +182,8 @@ func TestContentsInDirectory(t *testing.T) {
 	}
 	if r := look(dir, "other/"); len(r.Problems) > 0 || r.Contents.Objects != 0 || r.Contents.Rows.Missing != 2 {
 		t.Errorf("a tenant without contents: %+v, %+v", r.Problems, r.Contents)
+	} else {
+		said(t, r, "is it the right bucket and prefix?")
 	}
 	if err := os.Symlink(dir, filepath.Join(dir, "t", "canary9")); err != nil {
 		t.Fatal(err)
