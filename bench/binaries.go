@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // binaryShapes are what `fhirhose move` is measured with against the published
@@ -35,7 +36,8 @@ func measureBinaries(ctx context.Context, s *settings) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	b.WriteString("\n| contents | | wall s | fhirhose is faster | CPU s | peak RSS MiB | output |\n|---|---|--:|--:|--:|--:|---|\n")
+	var versions string
+	b.WriteString("\n| contents | | wall s | fhirhose is faster | CPU s | CPU s of the server | peak RSS MiB | output |\n|---|---|--:|--:|--:|--:|--:|---|\n")
 	for _, shape := range binaryShapes {
 		m := binaryMeasurement{settings: s, gateway: g, shape: shape}
 		if err := m.prepare(ctx); err != nil {
@@ -45,9 +47,10 @@ func measureBinaries(ctx context.Context, s *settings) (string, error) {
 			return b.String(), err
 		}
 		m.write(&b)
+		versions = m.rclone.version + "; " + m.aws.version
 	}
-	fmt.Fprintf(&b, "\nBar: %dx. limits.memory of fhirhose is %s. Server: versitygw %s on the same disk and cores; its CPU is in nobody's row, but in everybody's wall.\n",
-		binaryBar, binaryMemory, gatewayVersion)
+	fmt.Fprintf(&b, "\nBar: %dx. limits.memory of fhirhose is %s. Server: versitygw %s on the same disk and cores; its CPU is in everybody's wall. Tools: %s; one Node process %s.\n",
+		binaryBar, binaryMemory, gatewayVersion, versions, firstLine("node", "--version"))
 	return b.String(), nil
 }
 
@@ -58,6 +61,13 @@ type binaryMeasurement struct {
 	shape contentShape
 	contents
 	move, rclone, aws *contender
+	served            []served
+}
+
+// served is what the server had used when a contender began.
+type served struct {
+	by  *contender
+	cpu time.Duration
 }
 
 func (m *binaryMeasurement) bucketName() string { return fmt.Sprintf("contents-%d", m.shape.objects) }
@@ -81,18 +91,41 @@ func (m *binaryMeasurement) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	m.move = m.moveBinaries()
-	m.rclone = m.published("rclone, one Node process", "gw:", m.copier(m.settings))
+	m.rclone = m.published("the published way, with rclone", "gw:", m.copier(m.settings))
 	m.rclone.version, m.rclone.failure = m.rcloneVersion()
 	aws := m.awsProgram()
-	m.aws = m.published("aws s3 sync, one Node process: as published", "s3://",
+	m.aws = m.published("the published way, with aws s3 sync", "s3://",
 		append(append([]string{"env"}, m.environment...), aws, "s3", "sync", "--only-show-errors"))
 	if m.aws.version = firstLine(aws, "--version"); m.aws.version == "missing" {
 		m.aws.failure = "not installed (bench/peers/setup.sh)"
+	}
+	for _, e := range []*contender{m.move, m.rclone, m.aws} {
+		m.noteServer(e)
 	}
 	if firstLine("node", "--version") == "missing" {
 		m.rclone.failure, m.aws.failure = "no node", "no node"
 	}
 	return nil
+}
+
+// noteServer notes what the server has used whenever the contender begins.
+func (m *binaryMeasurement) noteServer(e *contender) {
+	commands := e.commands
+	e.commands = func(out string) ([][]string, error) {
+		m.served = append(m.served, served{e, m.cpu()})
+		return commands(out)
+	}
+}
+
+// servedTo is what the server used for a contender, by run.
+func (m *binaryMeasurement) servedTo(e *contender) spread {
+	var seconds []float64
+	for i := range len(m.served) - 1 {
+		if m.served[i].by == e {
+			seconds = append(seconds, (m.served[i+1].cpu - m.served[i].cpu).Seconds())
+		}
+	}
+	return spreadOf(seconds)
 }
 
 // awsProgram is the one that setup.sh installs, or the system's.
@@ -140,6 +173,7 @@ func (m *binaryMeasurement) run(ctx context.Context) error {
 	if err := slow.run(ctx); err != nil {
 		return err
 	}
+	m.served = append(m.served, served{cpu: m.cpu()})
 	return m.judge()
 }
 
@@ -168,7 +202,7 @@ func (m *binaryMeasurement) write(b *strings.Builder) {
 	title := fmt.Sprintf("%d of %d kB", m.shape.objects, m.shape.size/1000)
 	for _, e := range []*contender{m.move, m.rclone, m.aws} {
 		if e.failed() {
-			fmt.Fprintf(b, "| %s | %s | failed: %s | | | | |\n", title, e.name, cell(e.failure))
+			fmt.Fprintf(b, "| %s | %s | failed: %s | | | | | |\n", title, e.name, cell(e.failure))
 			continue
 		}
 		faster, rss := "", fmt.Sprint(e.median().RSS>>20)
@@ -179,7 +213,7 @@ func (m *binaryMeasurement) write(b *strings.Builder) {
 			ratio := e.against(m.move, wallOf)
 			faster = fmt.Sprintf("%v: %s", ratio, met(ratio.median >= binaryBar))
 		}
-		fmt.Fprintf(b, "| %s | %s | %v | %s | %.2f | %s | %s |\n", title, strings.TrimSpace(e.name+" "+e.version), e.of(wallOf), faster, e.median().CPU.Seconds(), rss, e.equal)
+		fmt.Fprintf(b, "| %s | %s | %v | %s | %.2f | %.2f | %s | %s |\n", title, e.name, e.of(wallOf), faster, e.median().CPU.Seconds(), m.servedTo(e).median, rss, e.equal)
 	}
 	if !m.move.failed() {
 		m.say("binaries %v: %.0f MB/s, %s", m.shape, float64(m.shape.bytes())/1e6/m.move.median().Wall.Seconds(), m.move.status.busy())

@@ -124,6 +124,14 @@ func (g *gateway) makeBuckets(ctx context.Context, names ...string) error {
 	return nil
 }
 
+// cpu is what the server has used so far, to a hundredth of a second.
+func (g *gateway) cpu() (sum time.Duration) {
+	for _, pid := range childrenOf(g.process.Process.Pid) {
+		sum += cpuTicks(pid) * (time.Second / 100)
+	}
+	return sum
+}
+
 // folder is where the server keeps the objects below a prefix, as files.
 func (g *gateway) folder(bucket, prefix string) string {
 	return filepath.Join(g.dir, "buckets", bucket, filepath.FromSlash(prefix))

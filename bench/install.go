@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// installLimit bounds the installation of the peers, the S3 server and the tool
-// that copies from and to it.
+// installLimit bounds the installation of the peers, the S3 server and the tools
+// that copy from and to it.
 const installLimit = 6 * time.Minute
 
 // install runs the peers' setup.sh unless it has run to its end before. What it
 // cannot install is missing in the report; nothing fails here.
 func (s *settings) install(ctx context.Context) {
 	dir := filepath.Join(s.data, "peers")
-	done := filepath.Join(dir, "installed-2") // the number changes with setup.sh
+	done := filepath.Join(dir, "installed-3") // the number changes with setup.sh
 	if _, err := os.Stat(done); err == nil || (s.only == "none" && !wanted(s.scenarios, "s3") && !wanted(s.scenarios, "binaries")) {
 		return
 	}

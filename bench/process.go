@@ -111,16 +111,37 @@ func (w *memoryWatch) look(running []*exec.Cmd) {
 // treeMemory sums what a process and its descendants hold now.
 func treeMemory(pid int) int64 {
 	sum := memoryOf(pid, "VmRSS:")
+	for _, child := range childrenOf(pid) {
+		sum += treeMemory(child)
+	}
+	return sum
+}
+
+func childrenOf(pid int) (all []int) {
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, path := range tasks {
 		children, _ := os.ReadFile(path)
 		for _, child := range strings.Fields(string(children)) {
 			if n, err := strconv.Atoi(child); err == nil {
-				sum += treeMemory(n)
+				all = append(all, n)
 			}
 		}
 	}
-	return sum
+	return all
+}
+
+// cpuTicks is the user and system time of a process in hundredths of a second,
+// fields 14 and 15 of /proc/<pid>/stat; 0 if it is gone.
+func cpuTicks(pid int) time.Duration {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := strings.Cut(string(stat), ") ") // the name may hold spaces; field 3 follows
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user + system)
 }
 
 // memoryOf reads a line of /proc/<pid>/status; 0 if the process is gone.

