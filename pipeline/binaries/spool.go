@@ -100,6 +100,10 @@ func (s *spool) whole(row, size int64) bool {
 }
 
 // RemoveState removes what the pipeline kept in `state`: the job is finished.
-func (p *Pipeline) RemoveState() error {
-	return durable.Failure("remove", p.spool.dir, os.RemoveAll(p.spool.dir))
+func (p *Pipeline) RemoveState() error { return RemoveState(p.options.State) }
+
+// RemoveState is the same for who knows the job's directory only.
+func RemoveState(state string) error {
+	dir := filepath.Join(state, name)
+	return durable.Failure("remove", dir, os.RemoveAll(dir))
 }

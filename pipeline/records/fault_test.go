@@ -125,8 +125,10 @@ func failNth(t *testing.T, j diskJob, n int64, fault error, points, want []strin
 			n, point, s.Files, s.FilesSealed, s.Folders, counted.Files, counted.Folders)
 	}
 	recordstest.SameTree(t, j.Tree(t), want)
-	if left, _ := filepath.Glob(filepath.Join(j.State, "open", "*")); len(left) > 0 {
-		t.Errorf("I/O %d (%s) left %v", n, point, left)
+	for _, folder := range []string{"open/*", "binaries", "stubs"} {
+		if left, _ := filepath.Glob(filepath.Join(j.State, folder)); len(left) > 0 {
+			t.Errorf("I/O %d (%s) left %v", n, point, left)
+		}
 	}
 	return true
 }

@@ -209,12 +209,15 @@ func (m *Mover) readLedger(ctx context.Context, p *part, memory int) error {
 
 // recordFinish makes the end known to every later run of the job.
 func (m *Mover) recordFinish() error {
-	if err := m.removeState(); err != nil {
+	if err := m.removeRows(); err != nil {
 		return err
 	}
 	status, err := json.Marshal(m.Status())
 	if err != nil {
 		return err
 	}
-	return m.store.Commit([]output.Change{{Bucket: stateBucket, Key: finishedKey, Value: status}})
+	if err := m.store.Commit([]output.Change{{Bucket: stateBucket, Key: finishedKey, Value: status}}); err != nil {
+		return err
+	}
+	return m.removeLeft()
 }

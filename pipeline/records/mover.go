@@ -106,8 +106,11 @@ func (m *Mover) Run(ctx context.Context, stop <-chan struct{}) error {
 
 func (m *Mover) run(ctx context.Context, stop <-chan struct{}) error {
 	past, err := m.loadHistory()
-	if err != nil || past.finished {
+	if err != nil {
 		return err
+	}
+	if past.finished {
+		return m.removeLeft()
 	}
 	if err := m.acceptRepairs(past.state); err != nil {
 		return err

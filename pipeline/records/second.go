@@ -184,8 +184,9 @@ func withFolders(folders, more map[string]int) map[string]int {
 	return all
 }
 
-// removeState removes what both pipelines kept in `state`: the job is finished.
-func (m *Mover) removeState() error {
+// removeRows removes what no run needs any more, whether or not it knows that the
+// job is finished.
+func (m *Mover) removeRows() error {
 	if err := m.out.RemoveRows(); err != nil {
 		return err
 	}
@@ -193,7 +194,17 @@ func (m *Mover) removeState() error {
 	if s == nil {
 		return nil
 	}
-	return errors.Join(s.Output().RemoveRows(), s.RemoveState(), m.road.log.Remove())
+	return errors.Join(s.Output().RemoveRows(), m.road.log.Remove())
+}
+
+// removeLeft removes the rest once the job is known to be finished: who finishes
+// it asks the second pipeline's state which contents were named. A later run
+// removes what this one was killed over.
+func (m *Mover) removeLeft() error {
+	if m.options.Binaries == nil {
+		return nil
+	}
+	return binaries.RemoveState(m.options.State)
 }
 
 // listed notes how many objects of the binary bucket are listed so far.
