@@ -73,7 +73,7 @@ func (g *placer) snapshot(last bool) (at *state, err error) {
 	}
 	at = &state{
 		Position: g.position, Placed: g.placed, Named: g.named.end,
-		Folders: g.sharder.Snapshot(), Large: g.resume, AllRead: last,
+		Folders: g.sharder.Snapshot(), AllRead: last,
 	}
 	if g.stream != nil {
 		if at.Large, err = g.stream.snapshot(); err != nil {

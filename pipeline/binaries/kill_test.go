@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
+	"github.com/fhirhose/fhirhose/pipeline/shard"
 )
 
 // killable has one large content among small ones, and cuts all the time.
@@ -31,13 +33,15 @@ func killable(t testing.TB) *job {
 		case 12: // large
 			size = 45_001
 		case 17: // a large one that is over the cap
-			size = 60_000
+			size = 95_000
 		}
 		b.put(fmt.Sprintf("id-%d_%d.pdf", i, i%2+1), bytes.Repeat([]byte{byte(i), 7, byte(i * i)}, size/3+1)[:size])
 	}
 	b.put("id-1_9.pdf", []byte("orphan"))
 	j := newJob(t, rows, b)
 	j.options.CutEvery, j.options.SegmentEntries, j.options.SmallBytes = time.Nanosecond, 5, 20<<10
+	// The large line has others before and behind it in its file.
+	j.options.Caps = shard.Caps{FileBytes: 120 << 10, FolderBytes: 200 << 10, FolderFiles: 3}
 	j.log() // the record pipeline is done
 	return j
 }
@@ -154,6 +158,9 @@ func continues(t *testing.T, j *job) (within bool) {
 		t.Fatal(err)
 	}
 	j.check(p, orphans)
+	if left, err := os.ReadDir(p.spool.dir); err != nil || len(left) != 1 {
+		t.Errorf("left in the spool: %v %v", left, err)
+	}
 	for i := range past.Placed {
 		key := fmt.Sprintf("id-%d_%d.pdf", i, i%2+1)
 		if j.bucket.opened[key] > 0 {

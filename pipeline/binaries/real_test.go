@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -87,4 +88,26 @@ func TestDamagedState(t *testing.T) {
 	f("a shorter list", func(dir string) error { return os.Truncate(filepath.Join(dir, "named"), namedBytes) })
 	f("no staged content", func(dir string) error { return os.Remove(filepath.Join(dir, "content-12")) })
 	f("a shorter content", func(dir string) error { return os.Truncate(filepath.Join(dir, "content-12"), 40_000) })
+}
+
+// TestSweep: what earlier processes left of rows that are committed goes, with
+// what a copy has beside it; what was copied ahead stays.
+func TestSweep(t *testing.T) {
+	s := newSpool(t.TempDir(), 0)
+	for _, file := range []string{"named", "content-9", "content-9.part", "content-9.progress", "content-10", "content-11.part"} {
+		if err := os.WriteFile(filepath.Join(s.dir, file), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.sweep(10); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	entries, _ := os.ReadDir(s.dir)
+	for _, entry := range entries {
+		left = append(left, entry.Name())
+	}
+	if want := []string{"content-10", "content-11.part", "named"}; !slices.Equal(left, want) {
+		t.Errorf("left %v, want %v", left, want)
+	}
 }
