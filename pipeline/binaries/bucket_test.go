@@ -14,6 +14,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/digest"
+	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
 )
 
 // TestMisbehaving: an object that is not what was listed when it is read, small
@@ -175,4 +176,52 @@ func sumsOf(t *testing.T, line string) string {
 		t.Fatal(bad)
 	}
 	return fmt.Sprintf("%x%x", sums.Content, sums.Label)
+}
+
+// TestFileCap: a line that just fits is written; one byte less of room, and its
+// content is not even opened.
+func TestFileCap(t *testing.T) {
+	for _, size := range []int{0, 1000, 30_000} {
+		b := newBucket()
+		b.put("a_1.pdf", make([]byte, size))
+		fits := newJob(t, []row{{"a", 1, "AVAILABLE", "", ""}}, b)
+		p, _ := fits.mustRun()
+		line := p.Status().Tenants[""].WrittenBytes
+		for _, room := range []int64{line, line - 1} {
+			clear(b.opened)
+			j := newJob(t, fits.rows, b)
+			j.options.Caps.FileBytes = room
+			p, orphans := j.mustRun()
+			j.check(p, orphans)
+			over := room < line
+			if got := p.Status().Tenants[""]; (got.Quarantined["over-file-cap"] == 1) != over || (len(b.opened) == 0) != over {
+				t.Errorf("a line of %d bytes, room for %d: %+v, opened %v", line, room, got, b.opened)
+			}
+		}
+	}
+}
+
+// TestNamedIsDurable: I1, what a row names is durable before the cut that covers
+// the row is committed, also where the job writes nothing else.
+func TestNamedIsDurable(t *testing.T) {
+	b := newBucket()
+	b.put("a_1.pdf", nil)
+	j := newJob(t, []row{{"a", 1, "PENDING", "", ""}}, b)
+	j.log()
+	synced := 0
+	defer faultpoint.Set(func(point string) error {
+		switch point {
+		case "fsync":
+			synced++
+		case "commit":
+			if synced == 0 {
+				t.Error("committed, and nothing was durable")
+			}
+		}
+		return nil
+	})()
+	_, orphans := j.mustRun()
+	if orphans != (Orphans{}) {
+		t.Errorf("%+v", orphans)
+	}
 }

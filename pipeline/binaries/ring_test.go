@@ -12,11 +12,11 @@ import (
 // ring holds, but for one that is alone; what is free can be had.
 func TestRing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		g := newRing(64)
+		g := newRing(16)
 		var inUse []region
 		var marks []byte
-		for i := range rapid.IntRange(1, 60).Draw(t, "steps") {
-			if n := rapid.IntRange(1, 80).Draw(t, "n"); rapid.Bool().Draw(t, "take") {
+		for i := range rapid.IntRange(1, 100).Draw(t, "steps") {
+			if n := rapid.IntRange(1, 18).Draw(t, "n"); rapid.Bool().Draw(t, "take") {
 				r, ok := g.try(n)
 				if !ok {
 					if len(inUse) == 0 {
@@ -44,7 +44,7 @@ func TestRing(t *testing.T) {
 					}
 				}
 			}
-			if sum != g.inUse() || sum > 64 && len(inUse) > 1 {
+			if sum != g.inUse() || sum > 16 && len(inUse) > 1 {
 				t.Fatalf("%d bytes in use by its own count, %d by ours in %d regions", g.inUse(), sum, len(inUse))
 			}
 		}
