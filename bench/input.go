@@ -93,6 +93,7 @@ func generateCommand(ctx context.Context, args []string) error {
 	f.Float64Var(&o.Skew, "skew", 1, "largest to smallest object")
 	f.IntVar(&o.EmptyObjects, "empty", 0, "further data files without rows")
 	f.Float64Var(&o.Bad, "bad", 0, "fraction of resources that a defective row follows")
+	f.StringVar(&o.Contents, "contents", "", "folder to write the contents of Binary rows to")
 	f.IntVar(&o.GzipLevel, "level", 6, "gzip level")
 	if err := f.Parse(args); err != nil {
 		return err

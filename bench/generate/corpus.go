@@ -28,6 +28,7 @@ const (
 	forTenant
 	forDefect
 	forNames
+	forContent
 )
 
 // referenceScan is how many resources are looked at for reference targets.

@@ -7,7 +7,8 @@
 // FHIR with slots) that are compiled once to DynamoDB JSON, so that rendering
 // is copying; the cost of an export is that of its gzip. Rows come in the order
 // in which DynamoDB exports them: by hash of the id, so types are mixed and the
-// versions of one id are neighbours.
+// versions of one id are neighbours. It also writes the bucket of the contents of
+// Binary rows, if asked to.
 //
 // [WriteObjects] and [Export] write an export from lines that a test gives.
 //

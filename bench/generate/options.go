@@ -47,6 +47,10 @@ type Options struct {
 	// middle of object j mod Objects. Summary.Planted says where they are.
 	Plant []Defect
 
+	// Contents is a folder to write the contents of Binary rows to, as the bucket
+	// that FHIR Works keeps them in. "" writes none.
+	Contents string
+
 	// Prefix is the S3 prefix that the manifest names; keys include it.
 	Prefix string
 	// GzipLevel is that of klauspost/compress/gzip, 1 to 9. Default 6, which

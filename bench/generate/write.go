@@ -186,6 +186,9 @@ func (j *objectJob) resource(i int) error {
 		j.line = r.appendLine(j.line[:0])
 		j.part.types[name]++
 		j.part.statuses[r.statusText()]++
+		if err := j.corpus.writeContent(i, v, n, &r); err != nil {
+			return err
+		}
 		if err := j.out.line(j.line); err != nil {
 			return err
 		}

@@ -232,6 +232,42 @@ func TestTenants(t *testing.T) {
 	}
 }
 
+func TestContentsOfBinaries(t *testing.T) {
+	dir := t.TempDir()
+	s := write(t, Options{Seed: 3, Resources: 3000, Even: true, Tenants: []string{"a", "b"}, Contents: dir})
+	want := map[string]bool{}
+	erased := 0
+	for _, o := range s.Objects {
+		for _, text := range readLines(t, o.Path) {
+			l := parse(t, text)
+			if l.text("resourceType") != "Binary" || l.text("documentStatus") == pending {
+				continue
+			}
+			name := filepath.Join(l.text("_tenantId"), l.text("_id")+"_"+l.text("vid")+".pdf")
+			_, err := os.Stat(filepath.Join(dir, name))
+			switch {
+			case err == nil:
+				want[name] = true
+			case l.text("documentStatus") == deleted:
+				erased++
+			default:
+				t.Errorf("no content of %s", text)
+			}
+		}
+	}
+	var objects []string
+	for _, tenant := range []string{"a", "b"} {
+		found, err := filepath.Glob(filepath.Join(dir, tenant, "*"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("tenant %s: %v", tenant, err)
+		}
+		objects = append(objects, found...)
+	}
+	if len(objects) != len(want) || erased == 0 {
+		t.Errorf("%d contents of %d rows, %d erased", len(objects), len(want), erased)
+	}
+}
+
 func TestSizedComesClose(t *testing.T) {
 	o, err := Sized(Options{Dir: t.TempDir(), Seed: 5, Types: 140}, 5_000_000)
 	if err != nil {

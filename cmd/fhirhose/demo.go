@@ -22,9 +22,11 @@ func newDemo(c *cli) *cobra.Command {
 		Use:   "demo",
 		Short: "Make a small export, move it, and show the report",
 		Long: `Makes a small export of a made-up FHIR Works table, with several versions of each
-resource and a few broken records, writes a job file for it, checks it, moves it
-and shows the report. It needs no account and no network, takes a few seconds,
-and touches nothing outside its own directory. The job file is one to start from.`,
+resource and a few broken records, and a directory of the contents of its
+Binaries, one of which is missing while another belongs to no row. Writes a job
+file for it, checks it, moves it and shows the report. It needs no account and no
+network, takes a few seconds, and touches nothing outside its own directory. The
+job file is one to start from.`,
 		Example: `  fhirhose demo
   fhirhose demo --dir=/tmp/demo     # again with the same directory: the job is finished, nothing is touched`,
 		Args: noArgs,
@@ -40,7 +42,7 @@ state: ./state                # where the job is remembered; holds PHI
 source:
   dynamodb_export:
     location: ./export        # or s3://bucket/prefix/AWSDynamoDB/<export id>
-  binaries: none              # or the bucket of their contents; the demo has none
+  binaries: ./binaries        # contents of Binary rows: s3://bucket, a directory, or none
 sink:
   location: ./out             # or s3://bucket/prefix
 layout:
@@ -130,7 +132,7 @@ func demoDirectory(dir string) (string, error) {
 // again.
 func makeDemo(ctx context.Context, dir, path string) (generate.Summary, error) {
 	made, err := generate.Write(ctx, generate.Options{
-		Dir: filepath.Join(dir, "export"), Resources: 4000, Versions: 4, Objects: 6, EmptyObjects: 2,
+		Dir: filepath.Join(dir, "export"), Contents: filepath.Join(dir, "binaries"), Resources: 4000, Versions: 4, Objects: 6, EmptyObjects: 2,
 		Plant: []generate.Defect{
 			generate.BadID, generate.BadNumber, generate.NotJSON, generate.PendingTop,
 			generate.VersionHole, generate.DuplicateRow, generate.UnknownAttribute,
@@ -139,10 +141,23 @@ func makeDemo(ctx context.Context, dir, path string) (generate.Summary, error) {
 	if err != nil {
 		return made, demoError(dir, err)
 	}
+	if err := loseContent(filepath.Join(dir, "binaries")); err != nil {
+		return made, demoError(dir, err)
+	}
 	if err := os.WriteFile(path, []byte(demoJob), 0o600); err != nil {
 		return made, demoError(dir, err)
 	}
 	return made, nil
+}
+
+// loseContent gives one of the contents a name that no Binary row has: its row
+// lacks it, and it is an orphan.
+func loseContent(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) == 0 {
+		return err
+	}
+	return os.Rename(filepath.Join(dir, entries[0].Name()), filepath.Join(dir, "of-nobody_1.pdf"))
 }
 
 func demoError(dir string, err error) error {
