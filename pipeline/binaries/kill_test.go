@@ -122,7 +122,7 @@ func TestKilled(t *testing.T) {
 	for _, point := range slices.Sorted(maps.Keys(count.counts)) {
 		n := count.counts[point]
 		all += n
-		for _, i := range slices.Compact([]int64{1, n/3 + 1, n/2 + 1, n}) {
+		for _, i := range slices.Compact([]int64{1, n/2 + 1, n}) {
 			kill(point, i)
 		}
 	}

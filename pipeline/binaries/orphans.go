@@ -30,8 +30,8 @@ type orphanLine struct {
 	Modified time.Time `json:"modified"`
 }
 
-// Orphans lists the objects that no row names into the output, in key order, and
-// counts them. It comes after Run; repeated, it writes the same bytes. A bit of
+// Orphans lists the objects that no row names, newer ones included, into the
+// output, in key order, and counts them. It comes after Run; repeated, it writes the same bytes. A bit of
 // memory for each object is all that it holds.
 func (p *Pipeline) Orphans(ctx context.Context, exported time.Time) (o Orphans, err error) {
 	objects, _ := p.contents.Totals()

@@ -2,8 +2,6 @@ package binaries
 
 import (
 	"context"
-	"errors"
-	"io"
 	"time"
 
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -40,12 +38,12 @@ func (g *placer) run(ctx context.Context) error {
 	g.tick = time.NewTicker(g.p.options.CutEvery)
 	defer g.tick.Stop()
 	for {
-		it, err := g.next(ctx)
-		if errors.Is(err, io.EOF) {
-			break
-		}
+		it, ok, err := g.next(ctx)
 		if err != nil {
 			return err
+		}
+		if !ok {
+			break
 		}
 		if err := g.place(ctx, it); err != nil {
 			return err
@@ -67,20 +65,17 @@ func (g *placer) run(ctx context.Context) error {
 	return g.p.out.Drain(ctx)
 }
 
-// next returns the next row, once its content is there, and io.EOF behind the
+// next returns the next row, once its content is there; ok is false behind the
 // last one.
-func (g *placer) next(ctx context.Context) (*item, error) {
-	it, ok, err := wait(ctx, g, g.p.placing)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, io.EOF
+func (g *placer) next(ctx context.Context) (it *item, ok bool, err error) {
+	it, ok, err = wait(ctx, g, g.p.placing)
+	if err != nil || !ok {
+		return nil, false, err
 	}
 	g.p.live.wait(true)
 	_, _, err = wait(ctx, g, it.ready)
 	g.p.live.wait(false)
-	return it, err
+	return it, true, err
 }
 
 // wait receives from a channel. If there is nothing, what is gathered is sent
