@@ -117,9 +117,10 @@ func TestCanaryUnderFaults(t *testing.T) {
 
 // cage is a job whose every value is a canary, and all that was said about it.
 type cage struct {
-	dir    string
-	tenant string
-	out    bytes.Buffer
+	dir      string
+	tenant   string
+	contents string // source.binaries; "": none
+	out      bytes.Buffer
 }
 
 func newCage(t *testing.T, rows []string) *cage {
@@ -158,8 +159,13 @@ func (c *cage) rewrite(t *testing.T, name string, change func([]byte) []byte) {
 
 // run runs one verb at debug level and keeps everything that it says.
 func (c *cage) run(verb string, args ...string) int {
-	job := fmt.Sprintf("job: canary\nsource: {tenant: %q, binaries: none, dynamodb_export: {location: export}}\n"+
-		"sink: {location: out}\nlimits: {memory: 128MiB}\nhttp: {listen: \"\"}\n", c.tenant)
+	memory := "256MiB"
+	contents := c.contents
+	if contents == "" {
+		contents, memory = "none", "128MiB"
+	}
+	job := fmt.Sprintf("job: canary\nsource: {tenant: %q, binaries: %s, dynamodb_export: {location: export}}\n"+
+		"sink: {location: out}\nlimits: {memory: %s}\nhttp: {listen: \"\"}\n", c.tenant, contents, memory)
 	file := filepath.Join(c.dir, "fhirhose.yaml")
 	if err := os.WriteFile(file, []byte(job), 0o600); err != nil {
 		return -1

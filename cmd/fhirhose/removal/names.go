@@ -16,7 +16,7 @@ const (
 // The forms of names that a run makes (docs/output.md).
 var (
 	recordFile = regexp.MustCompile(`^((?:Binary-)?)v(\d+)-\d+/([A-Z][A-Za-z0-9]{0,63})-v(\d+)-\d{5,}\.ndjson$`)
-	ownFile    = regexp.MustCompile(`^_fhirhose/(manifest\.json|quarantine-\d{5,}\.ndjson|ledger/\d{5,}\.ledger)$`)
+	ownFile    = regexp.MustCompile(`^_fhirhose/(manifest\.json|orphans\.ndjson|quarantine-(Binary-)?\d{5,}\.ndjson|ledger/(Binary-)?\d{5,}\.ledger)$`)
 	ownFolder  = regexp.MustCompile(`^((Binary-)?v\d+-\d+|_fhirhose|_fhirhose/ledger)/$`)
 	// claiming is a claim that a killed process was about to make; Listed
 	// without the dot and suffix of a temporary.
