@@ -16,6 +16,11 @@
 // listed before a byte of its line is placed; then it passes in chunks, with cuts
 // between them. What is committed is not read again.
 //
+// In `state`/binaries lie staged contents, content-<row>, and named: 8 bytes for
+// each row with a listed object, little-endian, its number in the listing, and in
+// the upper 16 bits, if there is more than one, the length of the keys' common
+// beginning. pipeline.FormatVersion covers it.
+//
 // Neighbours: pipeline/stub is the form of a row on its way here, pipeline/output
 // writes, pipeline.Contents is the bucket.
 package binaries
