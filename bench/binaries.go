@@ -58,8 +58,8 @@ func measureBinaries(ctx context.Context, s *settings) (string, error) {
 type binaryMeasurement struct {
 	*settings
 	*gateway
-	shape contentShape
-	contents
+	shape             contentShape
+	from              contents
 	move, rclone, aws *contender
 	served            []served
 }
@@ -72,24 +72,29 @@ type served struct {
 
 func (m *binaryMeasurement) bucketName() string { return fmt.Sprintf("contents-%d", m.shape.objects) }
 
-// prepare fills the buckets and makes the contenders.
+// prepare fills the buckets.
 func (m *binaryMeasurement) prepare(ctx context.Context) (err error) {
-	if m.contents, err = m.small(ctx, m.shape); err != nil {
+	if m.from, err = m.small(ctx, m.shape); err != nil {
 		return err
 	}
 	if err := m.makeBuckets(ctx, m.bucketName()); err != nil {
 		return err
 	}
-	if err := m.upload(ctx, m.contents.bucket, m.bucketName(), ""); err != nil {
+	if err := m.upload(ctx, m.from.bucket, m.bucketName(), ""); err != nil {
 		return err
 	}
-	exported, err := m.outputToUpload(ctx, m.export, "exported-"+m.shape.String())
+	exported, err := m.outputToUpload(ctx, m.from.export, "exported-"+m.shape.String())
 	if err != nil {
 		return err
 	}
 	if err := m.upload(ctx, filepath.Join(exported, "bench", "Binary-v1-0"), exportedBucket, m.shape.String()); err != nil {
 		return err
 	}
+	m.makeContenders()
+	return nil
+}
+
+func (m *binaryMeasurement) makeContenders() {
 	m.move = m.moveBinaries()
 	m.rclone = m.published("the published way, with rclone", "gw:", m.copier(m.settings))
 	m.rclone.version, m.rclone.failure = m.rcloneVersion()
@@ -99,13 +104,12 @@ func (m *binaryMeasurement) prepare(ctx context.Context) (err error) {
 	if m.aws.version = firstLine(aws, "--version"); m.aws.version == "missing" {
 		m.aws.failure = "not installed (bench/peers/setup.sh)"
 	}
-	for _, e := range []*contender{m.move, m.rclone, m.aws} {
-		m.noteServer(e)
-	}
 	if firstLine("node", "--version") == "missing" {
 		m.rclone.failure, m.aws.failure = "no node", "no node"
 	}
-	return nil
+	for _, e := range []*contender{m.move, m.rclone, m.aws} {
+		m.noteServer(e)
+	}
 }
 
 // noteServer notes what the server has used whenever the contender begins.
@@ -139,9 +143,9 @@ func (m *binaryMeasurement) awsProgram() string {
 }
 
 func (m *binaryMeasurement) moveBinaries() *contender {
-	move := m.settings.move("fhirhose move", m.export, moveOptions{})
+	move := m.settings.move("fhirhose move", m.from.export, moveOptions{})
 	move.commands = func(out string) ([][]string, error) {
-		argv, err := m.moveCommand(out, m.export, moveOptions{
+		argv, err := m.moveCommand(out, m.from.export, moveOptions{
 			memory: binaryMemory, binaries: "s3://" + m.bucketName(), to: "s3://" + outBucket + "/" + filepath.Base(out),
 			before: append([]string{"env"}, m.environment...),
 		})
@@ -165,11 +169,11 @@ func (m *binaryMeasurement) published(name, remote string, program []string) *co
 // run lets move and the fast tool take turns, and measures the slow one once.
 func (m *binaryMeasurement) run(ctx context.Context) error {
 	name := "binaries " + m.shape.String()
-	fast := &contest{settings: m.settings, name: name, input: m.export, rounds: min(3, m.rounds), entries: []*contender{m.move, m.rclone}}
+	fast := &contest{settings: m.settings, name: name, input: m.from.export, rounds: min(3, m.rounds), entries: []*contender{m.move, m.rclone}}
 	if err := fast.run(ctx); err != nil {
 		return err
 	}
-	slow := &contest{settings: m.settings, name: name, input: m.export, rounds: 1, entries: []*contender{m.aws}}
+	slow := &contest{settings: m.settings, name: name, input: m.from.export, rounds: 1, entries: []*contender{m.aws}}
 	if err := slow.run(ctx); err != nil {
 		return err
 	}

@@ -21,26 +21,26 @@ const (
 )
 
 func measureContent(ctx context.Context, s *settings) (string, error) {
-	return s.measureLarge(ctx, largeContent, min(3, s.rounds))
+	return s.measureLarge(ctx, "content", largeContent, min(3, s.rounds))
 }
 
 func measureNightlyContent(ctx context.Context, s *settings) (string, error) {
-	return s.measureLarge(ctx, nightlyContent, 1)
+	return s.measureLarge(ctx, "nightly content", nightlyContent, 1)
 }
 
 // measureLarge moves one content from disk to disk in 256 MiB, and compares what
 // is written with its source.
-func (s *settings) measureLarge(ctx context.Context, size int64, rounds int) (string, error) {
+func (s *settings) measureLarge(ctx context.Context, name string, size int64, rounds int) (string, error) {
 	if s.content > 0 {
 		size = int64(s.content)
 	}
-	dir := filepath.Join(s.work, "content-"+megabytes(size))
+	dir := filepath.Join(s.work, name)
 	c, sum, err := s.large(ctx, dir, size)
 	if err != nil {
 		return "", err
 	}
 	move := s.move("move of "+megabytes(size), c.export, moveOptions{memory: binaryMemory, binaries: c.bucket})
-	contest := &contest{settings: s, name: "content " + megabytes(size), input: c.export, rounds: rounds, entries: []*contender{move}}
+	contest := &contest{settings: s, name: name, input: c.export, rounds: rounds, entries: []*contender{move}}
 	if err := contest.run(ctx); err != nil {
 		return "", err
 	}
