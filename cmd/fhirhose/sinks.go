@@ -26,11 +26,9 @@ type openedSinks struct {
 	close  func() // ends the transfers of all
 }
 
-// of returns the sink of a tenant, for the pipeline.
+// of opens the sink of a tenant, "" being the job's own, for one pipeline: a sink
+// belongs to the cuts of a single one, which tell it what no checkpoint needs.
 func (s *openedSinks) of(tenant string) (pipeline.Sink, error) {
-	if tenant == "" {
-		return s.Sink, nil
-	}
 	opened, err := s.tenant(tenant)
 	if err != nil {
 		return nil, err
@@ -48,7 +46,7 @@ func (w *wiring) openSink(ctx, running context.Context) (*openedSinks, error) {
 	}
 	own, err := open(w.job.Output())
 	return &openedSinks{
-		*own, func(tenant string) (*openedSink, error) { return open(w.job.OutputOf(tenant)) }, func() {},
+		*own, func(tenant string) (*openedSink, error) { return open(w.outputOf(tenant)) }, func() {},
 	}, err
 }
 
@@ -70,11 +68,19 @@ func (w *wiring) openBucket(ctx, running context.Context) (*openedSinks, error) 
 		return nil, err
 	}
 	beside := func(tenant string) (*openedSink, error) {
-		at := w.job.OutputOf(tenant)
+		at := w.outputOf(tenant)
 		of, err := sink.Beside(at.Prefix, w.tails(tenant))
 		return &openedSink{of, store.Beside(at.Prefix)}, err
 	}
 	return &openedSinks{openedSink{sink, store}, beside, func() { cancel(); sink.Close(); store.Close() }}, nil
+}
+
+// outputOf is the folder of a tenant, or the job's own.
+func (w *wiring) outputOf(tenant string) jobfile.Location {
+	if tenant == "" {
+		return w.job.Output()
+	}
+	return w.job.OutputOf(tenant)
 }
 
 // tails is the directory of a tenant's tails. The tenant is written in
