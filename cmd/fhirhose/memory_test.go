@@ -93,7 +93,7 @@ func TestManyTenants(t *testing.T) {
 	if _, err := generate.Write(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	job := "job: many\nsource: {tenant: \"*\", dynamodb_export: {location: export}}\nsink: {location: out}\n" +
+	job := "job: many\nsource: {binaries: none, tenant: \"*\", dynamodb_export: {location: export}}\nsink: {location: out}\n" +
 		"limits: {memory: 128MiB}\nhttp: {listen: \"\"}\n"
 	file := filepath.Join(dir, "fhirhose.yaml")
 	if err := os.WriteFile(file, []byte(job), 0o600); err != nil {
