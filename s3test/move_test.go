@@ -3,10 +3,12 @@ package s3test_test
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +20,7 @@ import (
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/objectstore/objecttest"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/convert"
 	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 	"github.com/fhirhose/fhirhose/s3test"
 	"github.com/fhirhose/fhirhose/sinks/bucket"
@@ -27,7 +30,8 @@ import (
 // buckets is an export and a sink in the gateway. The environment says where the
 // gateway is, for children too.
 type buckets struct {
-	Export, Sink string // prefixes
+	Export, Sink string // prefixes; Sink is the job's own, <root>/job
+	All          bool   // tenants have theirs: <root>/<tenant>/job
 	server       *s3test.Server
 }
 
@@ -37,7 +41,7 @@ func (b buckets) store(ctx context.Context, prefix string) (*objectstore.Store, 
 	}, nil)
 }
 
-func (b buckets) Open(ctx context.Context, state string) (pipeline.Source, pipeline.Sink, func(), error) {
+func (b buckets) Open(ctx context.Context, state string) (pipeline.Source, recordstest.Sinks, func(), error) {
 	in, err := b.store(ctx, b.Export)
 	if err != nil {
 		return nil, nil, nil, err
@@ -54,20 +58,34 @@ func (b buckets) Open(ctx context.Context, state string) (pipeline.Source, pipel
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	return source, sink, func() { sink.Close(); out.Close(); in.Close() }, nil
+	sinks := func(tenant string) (pipeline.Sink, error) {
+		if tenant == "" {
+			return sink, nil
+		}
+		return sink.Beside(path.Join(path.Dir(b.Sink), tenant, path.Base(b.Sink)), filepath.Join(state, "tails of tenants", hex.EncodeToString([]byte(tenant))))
+	}
+	return source, sinks, func() { sink.Close(); out.Close(); in.Close() }, nil
+}
+
+// root is what all that the job writes lies below.
+func (b buckets) root() string {
+	if b.All {
+		return path.Dir(b.Sink) + "/"
+	}
+	return b.Sink + "/"
 }
 
 // Tree lists keys, bytes and ETags of what is visible, and unfinished uploads.
 func (b buckets) Tree(t testing.TB) (tree []string) {
-	objects := b.server.Objects(t, bucketName, b.Sink+"/")
+	objects := b.server.Objects(t, bucketName, b.root())
 	for _, key := range slices.Sorted(maps.Keys(objects)) {
-		if name := strings.TrimPrefix(key, b.Sink+"/"); name != "_fhirhose/claim.json" {
+		if name := strings.TrimPrefix(key, b.root()); !strings.HasSuffix(name, "_fhirhose/claim.json") {
 			o := objects[key]
 			tree = append(tree, fmt.Sprintf("%s %d %x %s", name, len(o.Content), sha256.Sum256(o.Content), o.ETag))
 		}
 	}
 	for _, key := range b.server.Uploads(t, bucketName) {
-		if strings.HasPrefix(key, b.Sink+"/") {
+		if strings.HasPrefix(key, b.root()) {
 			tree = append(tree, "upload of "+key)
 		}
 	}
@@ -75,31 +93,21 @@ func (b buckets) Tree(t testing.TB) (tree []string) {
 }
 
 func (b buckets) Announced(t testing.TB) bool {
-	return len(b.server.Objects(t, bucketName, b.Sink+"/migration_output.json")) > 0
+	name := "/migration_output.json"
+	if b.All {
+		name = "/_fhirhose/manifest.json"
+	}
+	return len(b.server.Objects(t, bucketName, b.Sink+name)) > 0
 }
 
 // jobs lays an export into the gateway that rolls a folder, has a file of three
 // parts of 5 MiB, S3's least, and has three objects for each lane.
 func jobs(t *testing.T, server *s3test.Server) func(t *testing.T) recordstest.Job {
 	server.MakeBucket(t, bucketName)
-	dir := t.TempDir()
-	options, err := generate.Sized(generate.Options{Dir: dir, Seed: 11, Types: 2, Versions: 2, Objects: 9}, 34_000_000)
-	check(t, err)
-	_, err = generate.Write(t.Context(), options)
+	options, err := generate.Sized(generate.Options{Dir: t.TempDir(), Seed: 11, Types: 2, Versions: 2, Objects: 9}, 34_000_000)
 	check(t, err)
 	const export = "p/AWSDynamoDB/01693685827463-2d8752fd"
-	check(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(dir, path)
-		server.Put(t, bucketName, export+"/"+filepath.ToSlash(name), content)
-		return err
-	}))
+	putExport(t, server, export, options)
 	var n atomic.Int64
 	return func(t *testing.T) recordstest.Job {
 		o := recordstest.SmallOptions()
@@ -110,9 +118,49 @@ func jobs(t *testing.T, server *s3test.Server) func(t *testing.T) recordstest.Jo
 	}
 }
 
+// putExport lays an export into the gateway.
+func putExport(t *testing.T, server *s3test.Server, export string, options generate.Options) {
+	t.Helper()
+	options.Dir = t.TempDir()
+	_, err := generate.Write(t.Context(), options)
+	check(t, err)
+	check(t, filepath.WalkDir(options.Dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(options.Dir, path)
+		server.Put(t, bucketName, export+"/"+filepath.ToSlash(name), content)
+		return err
+	}))
+}
+
 func TestKillAtEveryPoint(t *testing.T) {
 	recordstest.KillAtEveryPoint(t, jobs(t, s3test.Start(t)),
 		"stage", "staged", "write", "fsync", "commit", "committed", "upload part", "part uploaded", "complete upload")
+}
+
+// tenantJobs lays a small export of several tenants into the gateway.
+func tenantJobs(t *testing.T, server *s3test.Server) func(t *testing.T) recordstest.Job {
+	server.MakeBucket(t, bucketName)
+	const export = "p/AWSDynamoDB/01693685827463-1d8752fd"
+	putExport(t, server, export, generate.Options{
+		Seed: 9, Resources: 60, Types: 2, Versions: 2, Objects: 5, Tenants: []string{"a", "a_", "job"}, Plant: []generate.Defect{generate.NoMeta, generate.TenantMismatch},
+	})
+	var n atomic.Int64
+	return func(t *testing.T) recordstest.Job {
+		o := recordstest.SmallOptions()
+		o.Convert.Tenant = convert.AllTenants
+		place := buckets{Export: export, Sink: fmt.Sprintf("sink-of-tenants-%d/job", n.Add(1)), All: true, server: server}
+		return recordstest.Job{Place: place, State: t.TempDir(), Options: o}
+	}
+}
+
+func TestKillAllTenantsAtEveryPoint(t *testing.T) {
+	recordstest.KillAtEveryPoint(t, tenantJobs(t, s3test.Start(t)), "write", "fsync", "commit", "committed", "put")
 }
 
 func TestKillAtRandomMoments(t *testing.T) {

@@ -78,6 +78,36 @@ func TestManyOpenFiles(t *testing.T) {
 	within(t, peak, limit)
 }
 
+// TestManyTenants: a thousand tenants, each with files, a ledger and a quarantine
+// of its own, within the least limit.
+func TestManyTenants(t *testing.T) {
+	const limit, tenants = 128 << 20, 1000
+	dir := t.TempDir()
+	o := generate.Options{
+		Dir: filepath.Join(dir, "export"), Seed: 1, Objects: 24, Types: 4, Even: true, Resources: 12_000, Versions: 2, AllVersions: true,
+		Plant: []generate.Defect{generate.TenantMismatch, generate.NoMeta},
+	}
+	for i := range tenants {
+		o.Tenants = append(o.Tenants, fmt.Sprintf("tenant-%d", i))
+	}
+	if _, err := generate.Write(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	job := "job: many\nsource: {binaries: none, tenant: \"*\", dynamodb_export: {location: export}}\nsink: {location: out}\n" +
+		"limits: {memory: 128MiB}\nhttp: {listen: \"\"}\n"
+	file := filepath.Join(dir, "fhirhose.yaml")
+	if err := os.WriteFile(file, []byte(job), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	peak, exit, out := peakMemory(t, exec.CommandContext(t.Context(), "sh", "-c",
+		fmt.Sprintf("ulimit -n 1024; exec %s move -c %s", buildBinary(t), file)))
+	if exit != 3 || !strings.Contains(out, "tenants  1,000;") {
+		t.Fatalf("exit %d: %s", exit, out)
+	}
+	t.Log(out[max(0, len(out)-600):])
+	within(t, peak, limit)
+}
+
 // buildBinary makes the binary that users run: without the race detector, which needs
 // several times the memory.
 func buildBinary(t *testing.T) (binary string) {

@@ -22,6 +22,7 @@ import (
 // again is a job that is moved again and again.
 type again struct {
 	dir, sink string
+	tenant    string
 	tree      func(t *testing.T) map[string]string // everything in the sink, by name
 }
 
@@ -48,6 +49,33 @@ func newAgain(t *testing.T) *again {
 	return a
 }
 
+// ofAllTenants makes it a job of all tenants: what is in the sink is named from
+// its root.
+func (a *again) ofAllTenants(t *testing.T) {
+	t.Helper()
+	a.dir, a.tenant = t.TempDir(), "*"
+	_, err := generate.Write(t.Context(), generate.Options{
+		Dir: filepath.Join(a.dir, "export"), Resources: 40, Objects: 2, Versions: 2, Tenants: []string{"a", "a-", "b"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.tree = func(t *testing.T) map[string]string {
+		tree := map[string]string{}
+		root := filepath.Join(a.dir, a.sink)
+		_ = filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			name, _ := filepath.Rel(root, path)
+			tree[name] = string(content)
+			return err
+		})
+		return tree
+	}
+}
+
 // inBucket moves the job's sink to an S3 in memory.
 func (a *again) inBucket(t *testing.T) *objecttest.Memory {
 	t.Helper()
@@ -64,7 +92,10 @@ func (a *again) inBucket(t *testing.T) *objecttest.Memory {
 	a.tree = func(*testing.T) map[string]string {
 		tree := map[string]string{}
 		for key, content := range memory.Objects() {
-			tree[strings.TrimPrefix(key, "a/")] = string(content)
+			if a.tenant == "" {
+				key = strings.TrimPrefix(key, "a/")
+			}
+			tree[key] = string(content)
 		}
 		for _, key := range memory.Uploads() {
 			tree["upload of "+key] = ""
@@ -76,7 +107,7 @@ func (a *again) inBucket(t *testing.T) *objecttest.Memory {
 
 func (a *again) move(args ...string) (code int, said string) {
 	file := filepath.Join(a.dir, "fhirhose.yaml")
-	job := "job: a\nsource: {binaries: none, dynamodb_export: {location: export}}\nsink: {location: \"" + a.sink + "\"}\n" +
+	job := "job: a\nsource: {binaries: none, tenant: \"" + a.tenant + "\", dynamodb_export: {location: export}}\nsink: {location: \"" + a.sink + "\"}\n" +
 		"limits: {memory: 128MiB}\nhttp: {listen: \"\"}\n"
 	if err := os.WriteFile(file, []byte(job), 0o600); err != nil {
 		return -1, err.Error()
@@ -140,6 +171,8 @@ func TestRestartSurvivesAKillAnywhere(t *testing.T) {
 	}
 	f("disk", func(*testing.T, *again) {})
 	f("bucket", func(t *testing.T, a *again) { a.inBucket(t) })
+	f("tenants on disk", func(t *testing.T, a *again) { a.ofAllTenants(t) })
+	f("tenants in a bucket", func(t *testing.T, a *again) { a.ofAllTenants(t); a.inBucket(t) })
 }
 
 // steps counts those of a removal.
@@ -163,10 +196,15 @@ func (a *again) killAt(t *testing.T, n int64, want map[string]string) {
 		t.Fatalf("step %d: it did not notice its death: %s", n, said)
 	}
 	half := a.tree(t)
-	if _, announced := half["migration_output.json"]; announced && len(half) < len(want) {
-		t.Errorf("step %d: %d of %d files are announced", n, len(half), len(want))
+	announced := announcements(half)
+	if whole := len(want) - announcements(want) + announced; announced > 0 && len(half) < whole {
+		t.Errorf("step %d: %d of %d files are announced", n, len(half), whole)
 	}
-	if _, claimed := half[claimFile]; !claimed && len(half) > 0 {
+	claim := claimFile
+	if a.tenant != "" {
+		claim = "a/" + claimFile
+	}
+	if _, claimed := half[claim]; !claimed && len(half) > 0 {
 		t.Errorf("step %d: %d files are nobody's", n, len(half))
 	}
 	if code, said := a.move(); code != exitCheckpoint && code != 0 {
@@ -180,6 +218,15 @@ func (a *again) killAt(t *testing.T, n int64, want map[string]string) {
 	a.wantTree(t, fmt.Sprintf("step %d, restart", n), want)
 }
 
+func announcements(tree map[string]string) (n int) {
+	for name := range tree {
+		if strings.HasSuffix(name, "migration_output.json") {
+			n++
+		}
+	}
+	return n
+}
+
 func (a *again) wantTree(t *testing.T, when string, want map[string]string) {
 	t.Helper()
 	got := a.tree(t)
@@ -187,7 +234,7 @@ func (a *again) wantTree(t *testing.T, when string, want map[string]string) {
 		t.Fatalf("%s: %d files, want %d", when, len(got), len(want))
 	}
 	for name, content := range want {
-		if got[name] != content && name != claimFile {
+		if got[name] != content && !strings.HasSuffix(name, claimFile) {
 			t.Errorf("%s: %s has other bytes", when, name)
 		}
 	}

@@ -36,7 +36,7 @@ func allTenants(j diskJob) diskJob {
 // ofTenant makes a fresh job one of a single tenant, as cmd/fhirhose would.
 func ofTenant(t testing.TB, export, tenant string) diskJob {
 	j := newJob(t, export)
-	j.disk.Sink = filepath.Join(j.root(), tenant, "job")
+	j.Sink = filepath.Join(j.root(), tenant, "job")
 	j.Place = j.disk
 	j.Options.Convert.Tenant, j.Options.Prefix = tenant, tenant+"/job/"
 	return j
@@ -353,7 +353,7 @@ func TestDeterminismOfAllTenants(t *testing.T) {
 func TestTenantOfAnotherJob(t *testing.T) {
 	export := smallTenantExport(t)
 	one, all := ofTenant(t, export, "a"), allTenants(newJob(t, export))
-	one.disk.Sink = filepath.Join(all.root(), "a", "job")
+	one.Sink = filepath.Join(all.root(), "a", "job")
 	one.Place = one.disk
 	one.MustRun(t)
 	before := one.Tree(t)
