@@ -3,6 +3,7 @@ package s3test_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -37,7 +38,7 @@ func (b buckets) store(ctx context.Context, prefix string) (*objectstore.Store, 
 	}, nil)
 }
 
-func (b buckets) Open(ctx context.Context, state string) (pipeline.Source, pipeline.Sink, func(), error) {
+func (b buckets) Open(ctx context.Context, state string) (pipeline.Source, recordstest.Sinks, func(), error) {
 	in, err := b.store(ctx, b.Export)
 	if err != nil {
 		return nil, nil, nil, err
@@ -54,7 +55,13 @@ func (b buckets) Open(ctx context.Context, state string) (pipeline.Source, pipel
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	return source, sink, func() { sink.Close(); out.Close(); in.Close() }, nil
+	sinks := func(tenant string) (pipeline.Sink, error) {
+		if tenant != "" {
+			return nil, errors.New("a tenant in a job of one")
+		}
+		return sink.Beside(b.Sink, filepath.Join(state, "tails")) // one for each pipeline
+	}
+	return source, sinks, func() { sink.Close(); out.Close(); in.Close() }, nil
 }
 
 // Tree lists keys, bytes and ETags of what is visible, and unfinished uploads.
@@ -88,6 +95,20 @@ func jobs(t *testing.T, server *s3test.Server) func(t *testing.T) recordstest.Jo
 	_, err = generate.Write(t.Context(), options)
 	check(t, err)
 	const export = "p/AWSDynamoDB/01693685827463-2d8752fd"
+	putTree(t, server, dir, export)
+	var n atomic.Int64
+	return func(t *testing.T) recordstest.Job {
+		o := recordstest.SmallOptions()
+		o.Caps.FileBytes, o.Caps.FolderBytes = 12_000_000, 16_500_000
+		o.BatchBytes, o.SegmentEntries, o.CutBytes = 64<<10, 5000, 2_000_000
+		place := buckets{Export: export, Sink: fmt.Sprintf("sink-%d/job", n.Add(1)), server: server}
+		return recordstest.Job{Place: place, State: t.TempDir(), Options: o}
+	}
+}
+
+// putTree puts every file below a directory into the bucket.
+func putTree(t *testing.T, server *s3test.Server, dir, prefix string) {
+	t.Helper()
 	check(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -97,17 +118,9 @@ func jobs(t *testing.T, server *s3test.Server) func(t *testing.T) recordstest.Jo
 			return err
 		}
 		name, err := filepath.Rel(dir, path)
-		server.Put(t, bucketName, export+"/"+filepath.ToSlash(name), content)
+		server.Put(t, bucketName, prefix+"/"+filepath.ToSlash(name), content)
 		return err
 	}))
-	var n atomic.Int64
-	return func(t *testing.T) recordstest.Job {
-		o := recordstest.SmallOptions()
-		o.Caps.FileBytes, o.Caps.FolderBytes = 12_000_000, 16_500_000
-		o.BatchBytes, o.SegmentEntries, o.CutBytes = 64<<10, 5000, 2_000_000
-		place := buckets{Export: export, Sink: fmt.Sprintf("sink-%d/job", n.Add(1)), server: server}
-		return recordstest.Job{Place: place, State: t.TempDir(), Options: o}
-	}
 }
 
 func TestKillAtEveryPoint(t *testing.T) {
