@@ -60,7 +60,7 @@ func (b buckets) Open(ctx context.Context, state string) (pipeline.Source, recor
 	}
 	sinks := func(tenant string) (pipeline.Sink, error) {
 		if tenant == "" {
-			return sink, nil
+			return sink.Beside(b.Sink, filepath.Join(state, "tails")) // one for each pipeline
 		}
 		return sink.Beside(path.Join(path.Dir(b.Sink), tenant, path.Base(b.Sink)), filepath.Join(state, "tails of tenants", hex.EncodeToString([]byte(tenant))))
 	}
@@ -118,13 +118,10 @@ func jobs(t *testing.T, server *s3test.Server) func(t *testing.T) recordstest.Jo
 	}
 }
 
-// putExport lays an export into the gateway.
-func putExport(t *testing.T, server *s3test.Server, export string, options generate.Options) {
+// putTree puts every file below a directory into the bucket.
+func putTree(t *testing.T, server *s3test.Server, dir, prefix string) {
 	t.Helper()
-	options.Dir = t.TempDir()
-	_, err := generate.Write(t.Context(), options)
-	check(t, err)
-	check(t, filepath.WalkDir(options.Dir, func(path string, entry fs.DirEntry, err error) error {
+	check(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -132,10 +129,19 @@ func putExport(t *testing.T, server *s3test.Server, export string, options gener
 		if err != nil {
 			return err
 		}
-		name, err := filepath.Rel(options.Dir, path)
-		server.Put(t, bucketName, export+"/"+filepath.ToSlash(name), content)
+		name, err := filepath.Rel(dir, path)
+		server.Put(t, bucketName, prefix+"/"+filepath.ToSlash(name), content)
 		return err
 	}))
+}
+
+// putExport lays an export into the gateway.
+func putExport(t *testing.T, server *s3test.Server, export string, options generate.Options) {
+	t.Helper()
+	options.Dir = t.TempDir()
+	_, err := generate.Write(t.Context(), options)
+	check(t, err)
+	putTree(t, server, options.Dir, export)
 }
 
 func TestKillAtEveryPoint(t *testing.T) {

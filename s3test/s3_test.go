@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) {
 	os.Exit(recordstest.Main(func() int { return s3test.Main(m) }, func(text []byte) (recordstest.Place, error) {
-		var p buckets
+		var p vaults
 		return p, json.Unmarshal(text, &p)
 	}))
 }

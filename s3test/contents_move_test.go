@@ -1,0 +1,111 @@
+package s3test_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+
+	"github.com/fhirhose/fhirhose/bench/generate"
+	"github.com/fhirhose/fhirhose/objectstore/objecttest"
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/binaries"
+	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
+	"github.com/fhirhose/fhirhose/pipeline/shard"
+	"github.com/fhirhose/fhirhose/s3test"
+	"github.com/fhirhose/fhirhose/sources/binarybucket"
+)
+
+// vaults are buckets with the contents of Binaries. A child of a job without them
+// decodes to one too.
+type vaults struct {
+	buckets
+	Contents string // prefix
+}
+
+var _ recordstest.ContentPlace = vaults{}
+
+func (v vaults) OpenContents(ctx context.Context, state string) (pipeline.Contents, func() error, error) {
+	store, err := v.store(ctx, v.Contents)
+	if err != nil {
+		return nil, nil, err
+	}
+	source, err := binarybucket.Open(binarybucket.Options{Bucket: store, StateDir: state, RangeBytes: 1 << 20})
+	if err != nil {
+		return nil, nil, err
+	}
+	return source, func() error { err := source.Close(); store.Close(); return err }, nil
+}
+
+// contentsJobs lays an export and contents into the gateway: a large one, whose
+// line takes four parts of 5 MiB, among small ones.
+func contentsJobs(t *testing.T, server *s3test.Server) func(t *testing.T) recordstest.Job {
+	server.MakeBucket(t, bucketName)
+	row := func(kind, id string) string {
+		return fmt.Sprintf(`{"Item":{"resourceType":{"S":%q},"id":{"S":%q},"vid":{"N":"1"},"meta":{"M":{"versionId":{"S":"1"},`+
+			`"lastUpdated":{"S":"2023-08-02T10:00:00.123Z"}}},"documentStatus":{"S":"AVAILABLE"}}}`, kind, id)
+	}
+	random := rand.NewChaCha8([32]byte{5})
+	put := func(key string, n int) {
+		content := make([]byte, n)
+		_, _ = random.Read(content)
+		server.Put(t, bucketName, "contents/"+key, content)
+	}
+	var objects [][]string
+	for i := range 4 {
+		var rows []string
+		for k := range 300 {
+			rows = append(rows, row("Patient", fmt.Sprintf("p-%d-%d", i, k)))
+		}
+		for k := range 8 {
+			id := fmt.Sprintf("b-%d-%d", i, k)
+			rows = append(rows, row("Binary", id))
+			if k != 3 { // missing
+				put(id+"_1.false", 10_000*k)
+			}
+		}
+		objects = append(objects, rows)
+	}
+	objects[1] = append(objects[1], row("Binary", "large"))
+	put("large_1.bin", 13_000_001)
+	put("orphan_1.bin", 1)
+	dir := t.TempDir()
+	_, err := generate.WriteObjects(dir, objects)
+	check(t, err)
+	const export = "p/AWSDynamoDB/01693685827463-2d8752ff"
+	putTree(t, server, dir, export)
+	var n atomic.Int64
+	return func(t *testing.T) recordstest.Job {
+		o := recordstest.SmallOptions()
+		o.CutBytes, o.Convert.BinaryField = 1_000_000, "data"
+		o.Binaries = &binaries.Options{
+			Caps:  shard.Caps{FileBytes: 20_000_000, FolderBytes: 30_000_000, FolderFiles: 10},
+			Spool: 1 << 30, Fetches: 4, SmallBytes: 64 << 10, ChunkBytes: 3 << 16,
+		}
+		place := vaults{buckets{Export: export, Sink: fmt.Sprintf("contents-sink-%d/job", n.Add(1)), server: server}, "contents"}
+		return recordstest.Job{Place: place, State: t.TempDir(), Options: o}
+	}
+}
+
+// TestKillContents: both pipelines between buckets, killed a few times.
+func TestKillContents(t *testing.T) {
+	recordstest.KillAtRandomMoments(t, contentsJobs(t, s3test.Start(t)), 5)
+}
+
+// TestContentsThroughFaults: with a tenth of all calls failing, what comes out is
+// what comes without.
+func TestContentsThroughFaults(t *testing.T) {
+	server := s3test.Start(t)
+	newJob := contentsJobs(t, server)
+	whole := newJob(t)
+	s := whole.MustRun(t).Status()
+	if s.Binaries.Written != 29 || s.Binaries.Quarantined["content-missing"] != 4 || s.Binaries.Orphans.Newer != 1 {
+		t.Errorf("binaries %+v, orphans %+v", s.Binaries, s.Binaries.Orphans)
+	}
+	j := newJob(t)
+	server.Faults.Decide(objecttest.Seeded(1, 0.1, objecttest.Transient()...))
+	j.MustRun(t)
+	server.Faults.Decide(nil)
+	recordstest.SameTree(t, j.Place.Tree(t), whole.Place.Tree(t))
+}
