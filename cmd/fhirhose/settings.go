@@ -48,12 +48,13 @@ A flag overrides the environment, the environment overrides the file. A file
 Relative paths are relative to the job file. Sizes: 512MB = 512,000,000 bytes,
 512MiB = 536,870,912 bytes.
 
-The smallest job file:
+A small job file (source.binaries can be left out if the table has no Binaries):
 
   job: clinic-a
   source:
     dynamodb_export:
       location: s3://bulk-export/AWSDynamoDB/01693685827463-2d8752fd
+    binaries: s3://fhirbinarybucket
   sink:
     location: s3://export-bucket
 
