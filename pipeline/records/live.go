@@ -32,7 +32,7 @@ type live struct {
 	since    time.Time
 	moved    time.Time        // last progress
 	listing  int64            // objects of the binary bucket that are listed so far
-	contents int64            // their bytes, once all are
+	contents int64            // their bytes, -1 until all are listed
 	settled  *binaries.Status // in totals; nil until the second pipeline is done
 	orphans  *binaries.Orphans
 }
@@ -66,7 +66,7 @@ func newTally() *tally {
 
 func newLive(allTenants bool) *live {
 	now := time.Now()
-	v := &live{started: now, moved: now, waiting: -1, totals: totals{tally: *newTally()}}
+	v := &live{started: now, moved: now, waiting: -1, contents: -1, totals: totals{tally: *newTally()}}
 	if allTenants {
 		v.totals.Tenants = map[string]*tally{"": newTally()}
 	}

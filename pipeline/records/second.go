@@ -113,7 +113,7 @@ func (m *Mover) list(ctx context.Context, stop <-chan struct{}) error {
 		}
 		return nil
 	})
-	err := m.options.Contents.List(listing, func(objects int64) { m.live.listed(objects, 0) })
+	err := m.options.Contents.List(listing, func(objects int64) { m.live.listed(objects, -1) })
 	if err == nil {
 		m.live.listed(m.options.Contents.Totals())
 	} else if errors.Is(err, context.Canceled) && errors.Is(context.Cause(listing), ErrStopped) {
@@ -217,15 +217,16 @@ func (v *live) listed(objects, size int64) {
 // binaryTotals sums up the second pipeline over all tenants. It needs live.mu.
 func (m *Mover) binaryTotals(now *binaries.Status) *metrics.BinaryTotals {
 	all := &metrics.BinaryTotals{
-		Objects: m.live.listing, Bytes: m.live.contents,
-		Rows: now.Rows, Quarantined: make(map[string]int64), RecoverDeleted: m.options.Binaries.RecoverDeleted,
+		Objects: m.live.listing, Bytes: max(0, m.live.contents),
+		Rows: now.Waiting, Quarantined: make(map[string]int64), RecoverDeleted: m.options.Binaries.RecoverDeleted,
 		Fetched: now.FetchedBytes, InFlight: now.InFlight, Waiting: now.Waiting, WaitSeconds: now.WaitSeconds,
 	}
 	if c, ok := m.options.Contents.(interface{ SeesErased() bool }); ok {
-		all.VersionsHidden = m.live.contents > 0 && !c.SeesErased()
+		all.VersionsHidden = m.live.contents >= 0 && !c.SeesErased()
 	}
 	for _, t := range now.Tenants {
 		all.Written += t.Written
+		all.Rows += t.Written + sum(t.Quarantined)
 		all.BytesWritten += t.WrittenBytes
 		all.ContentBytes += t.ContentBytes
 		all.Erased += t.Erased
