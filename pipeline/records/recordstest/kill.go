@@ -101,7 +101,8 @@ func (j Job) inChild(t *testing.T, o order) (killed bool) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
+	// A child of the race detector would sleep for a second at its end.
+	cmd.Env = append(os.Environ(), childEnv+"="+string(text), "GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0")
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return false
