@@ -231,7 +231,7 @@ func (o *oracle) row(e *expectation, text string) {
 	line := map[string]any{}
 	for name, value := range row.Item {
 		if !slices.Contains(strings.Fields("documentStatus lockEndTs vid _references _tenantId _id _subscriptionStatus"), name) {
-			line[name] = plain(any(map[string]any(value)))
+			line[name] = plain(value)
 		}
 	}
 	line["id"] = id

@@ -108,7 +108,7 @@ func newContentsJob(t testing.TB, b *table, tenant string) contentsJob {
 	if tenant != "*" {
 		v.Tenant = tenant
 	}
-	j.Job.Place = v
+	j.Place = v
 	return contentsJob{j.Job, v}
 }
 

@@ -24,7 +24,7 @@ func (p *printer) binaries(s *metrics.Status) {
 		}
 	}
 	row("objects", b.Objects, "listed in the binary bucket, "+human.Bytes(b.Bytes))
-	row("rows", b.Rows, "of type Binary, to be given their contents")
+	row("rows", b.Rows, "of type Binary; those that a filter or a defect keeps back only name their objects")
 	row("written", b.Written, fmt.Sprintf("%s of contents, %s of NDJSON", human.Bytes(b.ContentBytes), human.Bytes(b.BytesWritten)))
 	some("waiting", b.Waiting, fmt.Sprintf("rows not written yet; %s being fetched", human.Plural(b.InFlight, "content")))
 	row("quarantined", total(b.Quarantined), "could not be moved")
@@ -90,7 +90,7 @@ func lookAtOrphans(s *metrics.Status, c Context) []string {
 // briefBinaries is the line of `status`.
 func (p *printer) briefBinaries(b *metrics.BinaryTotals) {
 	if b != nil {
-		p.line("  binaries %s of %s written, %s of contents, %s being fetched", human.Count(b.Written),
-			human.Plural(b.Rows, "row"), human.Bytes(b.ContentBytes), human.Count(b.InFlight))
+		p.line("  binaries %s written, %s quarantined, %s waiting, %s of contents, %s being fetched", human.Count(b.Written),
+			human.Count(total(b.Quarantined)), human.Count(b.Waiting), human.Bytes(b.ContentBytes), human.Count(b.InFlight))
 	}
 }
