@@ -24,10 +24,28 @@ func (d *directory) prove(_ context.Context, c pipeline.Content) error {
 
 // fault tells a content that is gone from a disk that fails.
 func (d *directory) fault(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return gone(opRead, d.root)
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		return fault(opRead, d.root, err)
 	}
-	return fault(opRead, d.root, err)
+	if d.away() {
+		return &pipeline.Error{
+			Op: opRead, Object: d.root, Kind: pipeline.KindRetryLater, Err: errors.New("the directory is not there, or empty"),
+			Hint: "mount it, or put it back, then run the same command again",
+		}
+	}
+	return gone(opRead, d.root)
+}
+
+// away tells whether the whole directory is missing, or the disk that was mounted
+// there: then no single content is gone.
+func (d *directory) away() bool {
+	root, err := os.Open(d.root)
+	if err != nil {
+		return true
+	}
+	defer func() { _ = root.Close() }() // it was only read
+	names, _ := root.Readdirnames(1)
+	return len(names) == 0
 }
 
 func (d *directory) read(ctx context.Context, c pipeline.Content, offset, n int64) (io.ReadCloser, error) {
