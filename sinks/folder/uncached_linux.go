@@ -7,6 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// leastUncached is the shortest write that does not stay in the page cache. Of
+// shorter ones the system makes larger ones, if it is given time.
+const leastUncached = 64 << 10
+
 // writeAtUncached is [os.File.WriteAt] without a stay in the page cache: the
 // system begins to write at once and then lets the pages go. Nobody reads them
 // soon; kept, they push out what others need, and once memory is full every new
@@ -14,6 +18,9 @@ import (
 // system time per 0.7 GB). Kernels before 6.14 and some file systems do not know
 // the way: there it is an ordinary write.
 func writeAtUncached(file *os.File, p []byte, offset int64) (int, error) {
+	if len(p) < leastUncached {
+		return file.WriteAt(p, offset)
+	}
 	written := 0
 	for written < len(p) {
 		n, err := unix.Pwritev2(int(file.Fd()), [][]byte{p[written:]}, offset+int64(written), unix.RWF_DONTCACHE)
