@@ -94,5 +94,5 @@ func (g *placer) halt(ctx context.Context) error {
 	if err := g.p.out.Drain(ctx); err != nil {
 		return err
 	}
-	return ErrStopped
+	return output.ErrStopped
 }

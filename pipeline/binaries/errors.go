@@ -8,10 +8,6 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
-// ErrStopped is what Run returns after a stop was asked for and everything that
-// was placed is committed.
-var ErrStopped = errors.New("stopped; the same command goes on from the last cut")
-
 // about names the row in an error of its content, whose key nobody may know (I10).
 func (p *Pipeline) about(it *item, op string, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -28,12 +24,3 @@ func (p *Pipeline) about(it *item, op string, err error) error {
 }
 
 func (p *Pipeline) objectOf(it *item) string { return p.options.Objects[it.stub.Object].Key }
-
-// damaged is a checkpoint that can be opened but makes no sense, or does not fit
-// what lies beside it in `state`.
-func damaged(err error) error {
-	return &pipeline.Error{
-		Op: "read checkpoint", Kind: pipeline.KindCheckpoint, Err: err,
-		Hint: "restore `state` from a copy, or begin again with `fhirhose move --restart`",
-	}
-}

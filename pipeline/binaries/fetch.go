@@ -9,6 +9,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
 // readBytes is how much of a content is read, encoded and hashed at a time: a
@@ -48,7 +49,7 @@ func (p *Pipeline) stage(ctx context.Context, it *item) error {
 		if p.spool.whole(it.row, it.content.Size) {
 			return nil
 		}
-		return p.about(it, "go on within content", damaged(errors.New("its staged copy is not in `state`")))
+		return p.about(it, "go on within content", output.Damaged(errors.New("its staged copy is not in `state`")))
 	}
 	return p.obtain(ctx, it, func(c pipeline.Content) error {
 		if err := p.contents.Stage(ctx, c, p.spool.path(it.row)); err != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
 )
 
@@ -196,7 +197,7 @@ func TestStopped(t *testing.T) {
 		})
 		_, _, err := j.run(stop)
 		remove()
-		if err != nil && !errors.Is(err, ErrStopped) {
+		if err != nil && !errors.Is(err, output.ErrStopped) {
 			t.Fatal(err)
 		}
 		p, orphans := j.mustRun()

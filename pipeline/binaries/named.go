@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/fhirhose/fhirhose/pipeline/durable"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
 // named says which listed objects a row names: the one of that number, or, where
@@ -82,7 +83,7 @@ func (f *namedFile) resume(end int64) error {
 		err = fmt.Errorf("it holds %d bytes, %d were written", info.Size(), end)
 	}
 	if err != nil {
-		return damaged(err)
+		return output.Damaged(err)
 	}
 	return nil
 }

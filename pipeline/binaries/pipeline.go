@@ -84,9 +84,9 @@ func New(options Options, contents pipeline.Contents, feed *stub.Log, sinks *out
 // nameStages tells the operator's view where each stage's queue is.
 func (p *Pipeline) nameStages() {
 	queue := func(c chan *item) func() (int, int) { return func() (int, int) { return len(c), cap(c) } }
-	p.finding.Name, p.finding.Queue = "find content", queue(p.lookups)
-	p.fetching.Name, p.fetching.Queue = "fetch content", queue(p.placing) // fetched, or under way
-	p.staging.Name, p.staging.Queue = "stage content", queue(p.stages)
+	p.finding.Name, p.finding.Queue = "find", queue(p.lookups)
+	p.fetching.Name, p.fetching.Queue = "fetch", queue(p.placing) // fetched, or under way
+	p.staging.Name, p.staging.Queue = "stage", queue(p.stages)
 }
 
 // Output is where the pipeline ends: its files, for the manifest and the ledger.
@@ -119,7 +119,7 @@ func (p *Pipeline) restore(open []output.File) error {
 	g := p.placer
 	g.position, g.placed, g.resume = p.past.Position, p.past.Placed, p.past.Large
 	if err := p.live.restore(p.past.Totals, p.past.Placed); err != nil {
-		return damaged(err)
+		return output.Damaged(err)
 	}
 	if err := g.named.resume(p.past.Named); err != nil {
 		return err
@@ -132,7 +132,7 @@ func (p *Pipeline) restore(open []output.File) error {
 		return g.slots.get(slotKey{tenant, resourceType, version}).Slot
 	})
 	if err != nil {
-		return damaged(err)
+		return output.Damaged(err)
 	}
 	p.live.foldersAre(g.sharder.Count())
 	if err := p.out.Restore(open, placed); err != nil {
@@ -143,7 +143,7 @@ func (p *Pipeline) restore(open []output.File) error {
 
 // Run writes everything that an earlier run has not committed, and returns nil
 // when the record pipeline is done and all of its Binaries are committed. Closing
-// stop drains to a cut, and Run returns ErrStopped. Cancelling ctx stops at once.
+// stop drains to a cut, and Run returns output.ErrStopped. Cancelling ctx stops at once.
 func (p *Pipeline) Run(ctx context.Context, stop <-chan struct{}) error {
 	if p.past.AllRead {
 		return nil

@@ -54,7 +54,7 @@ func TestDirectory(t *testing.T) {
 	if left, err := os.ReadDir(last.spool.dir); err != nil || len(left) != 1 {
 		t.Errorf("left in the spool: %v %v", left, err)
 	}
-	if err := last.RemoveState(); err != nil {
+	if err := RemoveState(last.options.State); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(last.spool.dir); !os.IsNotExist(err) {

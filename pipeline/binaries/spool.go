@@ -99,10 +99,8 @@ func (s *spool) whole(row, size int64) bool {
 	return err == nil && info.Size() == size
 }
 
-// RemoveState removes what the pipeline kept in `state`: the job is finished.
-func (p *Pipeline) RemoveState() error { return RemoveState(p.options.State) }
-
-// RemoveState is the same for who knows the job's directory only.
+// RemoveState removes what the pipeline keeps in a job's state directory, once
+// the job is finished.
 func RemoveState(state string) error {
 	dir := filepath.Join(state, name)
 	return durable.Failure("remove", dir, os.RemoveAll(dir))

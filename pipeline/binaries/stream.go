@@ -84,10 +84,10 @@ func (g *placer) begin(it *item, slot *slot) (*stream, error) {
 		}
 	}
 	if s.file == nil || past.Offset > past.Size {
-		return nil, damaged(errors.New("the file of an open line is not open"))
+		return nil, output.Damaged(errors.New("the file of an open line is not open"))
 	}
 	if err := s.sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(past.Sum); err != nil {
-		return nil, damaged(err)
+		return nil, output.Damaged(err)
 	}
 	// The cut knew the file as the writer did: with a part of this line.
 	s.offset, s.line = past.Offset, s.file.Lines

@@ -57,7 +57,7 @@ func (o *Output) Files() (files []File, err error) {
 	err = o.store.Each(o.filesBucket(), func(key string, value []byte) error {
 		var f File
 		if err := json.Unmarshal(value, &f.FileRecord); err != nil {
-			return damaged(err)
+			return Damaged(err)
 		}
 		f.Name = strings.TrimPrefix(key, fileKey(f.Tenant, ""))
 		files = append(files, f)
@@ -85,7 +85,7 @@ func (o *Output) Sealed() ([]File, error) {
 	files, err := o.Files()
 	for _, f := range files {
 		if !f.Sealed {
-			return nil, damaged(fmt.Errorf("file %s is not sealed", f.Name))
+			return nil, Damaged(fmt.Errorf("file %s is not sealed", f.Name))
 		}
 	}
 	return files, err
@@ -102,7 +102,7 @@ func (o *Output) State(v any) (found bool, err error) {
 		return json.Unmarshal(value, v)
 	})
 	if err != nil {
-		return found, damaged(err)
+		return found, Damaged(err)
 	}
 	return found, nil
 }
@@ -127,7 +127,7 @@ func (o *Output) Restore(files []File, placed []*shard.File) error {
 		return err
 	})
 	if err != nil {
-		return damaged(err)
+		return Damaged(err)
 	}
 	return o.book.resume(states)
 }
@@ -135,7 +135,7 @@ func (o *Output) Restore(files []File, placed []*shard.File) error {
 func (o *Output) restoreFile(file *shard.File, f File) error {
 	sum := sha256.New()
 	if err := sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(f.Sum); err != nil {
-		return damaged(err)
+		return Damaged(err)
 	}
 	w := o.writers[o.WriterOf(file.Slot)]
 	w.files[file] = &open{

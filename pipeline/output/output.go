@@ -2,6 +2,7 @@ package output
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"time"
 
@@ -211,8 +212,13 @@ func (o *Output) Rested(now time.Time) bool { return o.committer.rested(now) }
 // Drain waits until every cut that was sent is committed.
 func (o *Output) Drain(ctx context.Context) error { return o.committer.drain(ctx) }
 
-// damaged is a checkpoint that can be opened but makes no sense.
-func damaged(err error) error {
+// ErrStopped is what a pipeline's Run returns after a stop was asked for and
+// everything that it had handed over is committed.
+var ErrStopped = errors.New("stopped; the same command goes on from the last cut")
+
+// Damaged is a checkpoint that can be opened but makes no sense, or does not fit
+// what lies beside it in `state`.
+func Damaged(err error) error {
 	return &pipeline.Error{
 		Op: "read checkpoint", Kind: pipeline.KindCheckpoint, Err: err,
 		Hint: "restore `state` from a copy, or begin again with `fhirhose move --restart`",

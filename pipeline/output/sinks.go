@@ -20,8 +20,9 @@ import (
 //
 // A tenant is in the checkpoint before its folder is claimed, and the folder is
 // claimed before anything else is written there: whatever a killed process has
-// left is found again, and two jobs never share a folder. All pipelines of a job
-// share its Sinks; any goroutine may call them.
+// left is found again, and two jobs never share a folder. Each pipeline of a job has
+// Sinks of its own, for its cuts tell a sink what no checkpoint needs any more. Any
+// goroutine may call them.
 type Sinks struct {
 	open  func(tenant string) (pipeline.Sink, error)
 	claim []byte

@@ -12,6 +12,6 @@
 // turn; it alone knows the order, so it alone shards, counts and takes cuts. What
 // lies behind the merge (writers, ledger, cuts) is package output.
 //
-// Every goroutine belongs to one errgroup of Run, every channel is bounded,
+// Every goroutine belongs to an errgroup of Run, every channel is bounded,
 // and no buffer outlives its budget (I7).
 package records

@@ -113,7 +113,7 @@ func (m *Mover) parts() ([]part, error) {
 		files = files[n:]
 	}
 	if len(files) > 0 {
-		return nil, damaged(fmt.Errorf("file %s is of no tenant of the job", files[0].Name))
+		return nil, output.Damaged(fmt.Errorf("file %s is of no tenant of the job", files[0].Name))
 	}
 	return parts, nil
 }

@@ -17,7 +17,7 @@ import (
 
 // ErrStopped is what Run returns after a stop was asked for and everything that
 // was merged is committed. The same job goes on from there.
-var ErrStopped = errors.New("stopped; the same command goes on from the last cut")
+var ErrStopped = output.ErrStopped
 
 // Mover moves the records of one source into one sink. It is used for one Run.
 type Mover struct {
@@ -136,32 +136,31 @@ func (m *Mover) run(ctx context.Context, stop <-chan struct{}) error {
 		return err
 	}
 	m.live.setPhase(metrics.PhaseFinishing)
-	return m.finishUnless(ctx, stop)
+	return unlessStopped(ctx, stop, m.finish)
 }
 
-// finishUnless finishes the job unless a stop is asked for: what is done of it is
-// done again by the next run.
-func (m *Mover) finishUnless(ctx context.Context, stop <-chan struct{}) error {
-	finished := make(chan struct{})
+// unlessStopped does what a stop ends at once: the next run does it again.
+func unlessStopped(ctx context.Context, stop <-chan struct{}, do func(context.Context) error) error {
+	done := make(chan struct{})
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		select {
 		case <-stop:
 			return ErrStopped
-		case <-finished:
+		case <-done:
 		case <-ctx.Done():
 		}
 		return nil
 	})
 	group.Go(func() error {
-		defer close(finished)
-		return m.finish(ctx)
+		defer close(done)
+		return do(ctx)
 	})
 	return group.Wait()
 }
 
-// move runs the pipeline until everything is read and committed. It is the only
-// place where goroutines start.
+// move runs the pipeline until everything is read and committed. All of its
+// goroutines start here.
 func (m *Mover) move(ctx context.Context, stop <-chan struct{}) error {
 	if err := m.stager.checkSpool(); err != nil {
 		return err

@@ -56,7 +56,7 @@ func (m *Mover) loadHistory() (h history, err error) {
 		return nil
 	})
 	if err != nil {
-		return h, damaged(err)
+		return h, output.Damaged(err)
 	}
 	state := new(jobState)
 	found, err := m.out.State(state)
@@ -64,7 +64,7 @@ func (m *Mover) loadHistory() (h history, err error) {
 	case err != nil || !found:
 		return h, err
 	case len(state.Lanes) != m.options.Lanes:
-		return h, damaged(errors.New("number of lanes differs"))
+		return h, output.Damaged(errors.New("number of lanes differs"))
 	}
 	h.state = state
 	return h, nil
@@ -158,7 +158,7 @@ func (m *Mover) discardMoved(state *jobState) error {
 // restore brings lanes, shards, files, ledger and totals back to a cut.
 func (m *Mover) restore(state jobState, files []output.File) error {
 	if err := m.live.restore(state.Totals); err != nil {
-		return damaged(err)
+		return output.Damaged(err)
 	}
 	m.merger.next, m.merger.turn = state.Next, state.Turn
 	for n, l := range m.merger.lanes {
@@ -172,18 +172,10 @@ func (m *Mover) restore(state jobState, files []output.File) error {
 		return m.catalog.slot(tenant, resourceType, version).Slot
 	})
 	if err != nil {
-		return damaged(err)
+		return output.Damaged(err)
 	}
 	m.live.foldersAre(m.merger.sharder.Count())
 	return m.out.Restore(files, placed)
-}
-
-// damaged is a checkpoint that can be opened but makes no sense.
-func damaged(err error) error {
-	return &pipeline.Error{
-		Op: "read checkpoint", Kind: pipeline.KindCheckpoint, Err: err,
-		Hint: "restore `state` from a copy, or begin again with `fhirhose move --restart`",
-	}
 }
 
 // begin gives every lane its object, as the merge knows it.

@@ -75,7 +75,7 @@ func (m *Mover) moveBoth(ctx context.Context, stop <-chan struct{}, records bool
 	run := func(pipeline func(context.Context, <-chan struct{}) error) {
 		group.Go(func() error {
 			err := pipeline(ctx, stop)
-			if errors.Is(err, ErrStopped) || errors.Is(err, binaries.ErrStopped) {
+			if errors.Is(err, ErrStopped) {
 				stopped.Store(true) // the other one drains too
 				return nil
 			}
@@ -87,7 +87,7 @@ func (m *Mover) moveBoth(ctx context.Context, stop <-chan struct{}, records bool
 	}
 	if s := m.second.Load(); s != nil {
 		run(func(ctx context.Context, stop <-chan struct{}) error {
-			if err := m.list(ctx, stop); err != nil {
+			if err := unlessStopped(ctx, stop, m.list); err != nil {
 				return err
 			}
 			return s.Run(ctx, stop)
@@ -101,26 +101,12 @@ func (m *Mover) moveBoth(ctx context.Context, stop <-chan struct{}, records bool
 
 // list lists the binary bucket, unless an earlier process has. A stop ends it at
 // once, since nothing of it can be kept: a large bucket takes minutes.
-func (m *Mover) list(ctx context.Context, stop <-chan struct{}) error {
-	listing, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	group := new(errgroup.Group)
-	group.Go(func() error {
-		select {
-		case <-stop:
-			cancel(ErrStopped)
-		case <-listing.Done():
-		}
-		return nil
-	})
-	err := m.options.Contents.List(listing, func(objects int64) { m.live.listed(objects, -1) })
+func (m *Mover) list(ctx context.Context) error {
+	err := m.options.Contents.List(ctx, func(objects int64) { m.live.listed(objects, -1) })
 	if err == nil {
 		m.live.listed(m.options.Contents.Totals())
-	} else if errors.Is(err, context.Canceled) && errors.Is(context.Cause(listing), ErrStopped) {
-		err = ErrStopped
 	}
-	cancel(nil)
-	return errors.Join(err, group.Wait())
+	return err
 }
 
 // finishSecond takes the second pipeline's totals over into the job's, and lists
