@@ -1,8 +1,16 @@
 package metrics
 
-// StageNames are the stages of the record pipeline, in the order of the data.
+// BinariesStage begins the names of the stages of the binary pipeline.
+const BinariesStage = "binaries-"
+
+// StageNames are the stages of the record pipeline, in the order of the data,
+// and then those of the binary pipeline.
 func StageNames() []string {
-	return []string{"stage", "inflate", "convert", "merge", "write", "ledger", "cut"}
+	names := []string{"stage", "inflate", "convert", "merge", "write", "ledger", "cut"}
+	for _, name := range []string{"find", "fetch", "stage", "write", "ledger", "cut"} {
+		names = append(names, BinariesStage+name)
+	}
+	return names
 }
 
 // The closed sets that are known here. A wait is known by its first word: what

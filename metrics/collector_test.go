@@ -51,7 +51,7 @@ func before() Status {
 		Phase: PhaseMoving, Build: "v1", Format: 1, Objects: 4, InputBytes: 100, InputBytesDone: 10,
 		Types:   map[string]*TypeTotals{"Patient": {Read: 1}},
 		Tenants: map[string]*TenantTotals{"": {}, "a": {Read: 1}},
-		Stages:  []Stage{{Name: "merge", Busy: 1, Capacity: 8}},
+		Stages:  []Stage{{Name: "merge", Busy: 1, Capacity: 8}, {Name: "binaries-fetch", Busy: 1, Capacity: 8}},
 	}
 }
 
@@ -72,7 +72,7 @@ func after() Status {
 			Entries: 1, Bytes: 2, Resources: 3, Deleted: 4, Unsettled: 5, Ambiguous: 6,
 			Duplicates: 7, VersionHoles: 8, Unidentified: 9,
 		},
-		Stages:        []Stage{{Name: "merge", Busy: 2, Queue: 3, Capacity: 16}},
+		Stages:        []Stage{{Name: "merge", Busy: 2, Queue: 3, Capacity: 16}, {Name: "binaries-fetch", Busy: 2, Queue: 3, Capacity: 16}},
 		BytesInFlight: 1, MemoryLimit: 2, Cuts: 3, CutSeconds: 4, LastCut: noon, LastCutLength: 5,
 		Retries: map[string]int64{"throttled": 1}, LastProgress: noon, WaitingFor: "object data/x.json.gz", LastRetryWait: noon,
 		StateFree: 11, Elapsed: 12, Binaries: movedBinaries(),

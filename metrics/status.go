@@ -128,7 +128,7 @@ func (l *LedgerTotals) Add(other *LedgerTotals) {
 
 // Stage is one stage of the pipeline.
 type Stage struct {
-	Name     string  `json:"name"` // stage, inflate, convert, merge, write, ledger, cut; binaries-find and others of the second pipeline
+	Name     string  `json:"name"` // one of StageNames
 	Busy     float64 `json:"busy_seconds"`
 	Queue    int     `json:"queue"`
 	Capacity int     `json:"capacity"`

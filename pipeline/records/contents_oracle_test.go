@@ -565,6 +565,18 @@ func TestLargeContents(t *testing.T) {
 	checkContents(t, j, &s)
 }
 
+// TestStagesAreExported: the metrics drop a stage whose name they do not know.
+func TestStagesAreExported(t *testing.T) {
+	var names []string
+	for _, stage := range newContentsJob(t, newTable(t, 100, ""), "").MustRun(t).Status().Stages {
+		names = append(names, stage.Name)
+	}
+	slices.Sort(names)
+	if known := slices.Sorted(slices.Values(metrics.StageNames())); !slices.Equal(names, known) {
+		t.Errorf("a job with contents has the stages %q, the metrics know %q", names, known)
+	}
+}
+
 // TestFinishedContentsAreNotTouched: a second run knows what the first has done,
 // whatever lies in the bucket by then.
 func TestFinishedContentsAreNotTouched(t *testing.T) {

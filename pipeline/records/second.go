@@ -266,7 +266,7 @@ func (m *Mover) addSecond(s *metrics.Status) {
 	for _, stage := range now.Stages {
 		queue, capacity := stage.Queue()
 		s.Stages = append(s.Stages, metrics.Stage{
-			Name: "binaries-" + stage.Name, Busy: stage.Busy().Seconds(), Queue: queue, Capacity: capacity,
+			Name: metrics.BinariesStage + stage.Name, Busy: stage.Busy().Seconds(), Queue: queue, Capacity: capacity,
 		})
 	}
 }
