@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/fhirhose/fhirhose/bench/generate"
 	"github.com/fhirhose/fhirhose/objectstore/objecttest"
@@ -38,9 +39,9 @@ func (v vaults) OpenContents(ctx context.Context, state string) (pipeline.Conten
 	return source, func() error { err := source.Close(); store.Close(); return err }, nil
 }
 
-// contentsJobs lays an export and contents into the gateway: a large one, whose
-// line takes four parts of 5 MiB, among small ones.
-func contentsJobs(t *testing.T, server *s3test.Server) func(t *testing.T) recordstest.Job {
+// contentsJobs lays an export and contents into the gateway: a large one among
+// small ones. With 13 MB its line takes four parts of 5 MiB.
+func contentsJobs(t *testing.T, server *s3test.Server, large int) func(t *testing.T) recordstest.Job {
 	server.MakeBucket(t, bucketName)
 	row := func(kind, id string) string {
 		return fmt.Sprintf(`{"Item":{"resourceType":{"S":%q},"id":{"S":%q},"vid":{"N":"1"},"meta":{"M":{"versionId":{"S":"1"},`+
@@ -68,7 +69,7 @@ func contentsJobs(t *testing.T, server *s3test.Server) func(t *testing.T) record
 		objects = append(objects, rows)
 	}
 	objects[1] = append(objects[1], row("Binary", "large"))
-	put("large_1.bin", 13_000_001)
+	put("large_1.bin", large)
 	put("orphan_1.bin", 1)
 	dir := t.TempDir()
 	_, err := generate.WriteObjects(dir, objects)
@@ -79,8 +80,9 @@ func contentsJobs(t *testing.T, server *s3test.Server) func(t *testing.T) record
 	return func(t *testing.T) recordstest.Job {
 		o := recordstest.SmallOptions()
 		o.CutBytes, o.Convert.BinaryField = 1_000_000, "data"
+		caps := int64(large)/3*4 + 2_500_000
 		o.Binaries = &binaries.Options{
-			Caps:  shard.Caps{FileBytes: 20_000_000, FolderBytes: 30_000_000, FolderFiles: 10},
+			Caps:  shard.Caps{FileBytes: caps, FolderBytes: caps / 2 * 3, FolderFiles: 10},
 			Spool: 1 << 30, Fetches: 4, SmallBytes: 64 << 10, ChunkBytes: 3 << 16,
 		}
 		place := vaults{buckets{Export: export, Sink: fmt.Sprintf("contents-sink-%d/job", n.Add(1)), server: server}, "contents"}
@@ -90,14 +92,29 @@ func contentsJobs(t *testing.T, server *s3test.Server) func(t *testing.T) record
 
 // TestKillContents: both pipelines between buckets, killed a few times.
 func TestKillContents(t *testing.T) {
-	recordstest.KillAtRandomMoments(t, contentsJobs(t, s3test.Start(t)), 5)
+	recordstest.KillAtRandomMoments(t, contentsJobs(t, s3test.Start(t), 13_000_001), 5)
+}
+
+// TestKillWithinLargeContent: a content of 200 MB, which takes 51 parts, killed
+// while it is staged, encoded and sent.
+func TestKillWithinLargeContent(t *testing.T) {
+	newJob := contentsJobs(t, s3test.Start(t), 200_000_001)
+	recordstest.KillWithinLarge(t, func(t *testing.T) recordstest.Job {
+		j := newJob(t)
+		j.Options.CutEvery, j.Options.CutBytes = 50*time.Millisecond, 8_000_000
+		return j
+	},
+		recordstest.Moment{Since: "range", Point: "range", N: 50},
+		recordstest.Moment{Since: "chunk", Point: "part uploaded", N: 12},
+		recordstest.Moment{Since: "chunk", Within: 300 * time.Millisecond},
+	)
 }
 
 // TestContentsThroughFaults: with a tenth of all calls failing, what comes out is
 // what comes without.
 func TestContentsThroughFaults(t *testing.T) {
 	server := s3test.Start(t)
-	newJob := contentsJobs(t, server)
+	newJob := contentsJobs(t, server, 13_000_001)
 	whole := newJob(t)
 	s := whole.MustRun(t).Status()
 	if s.Binaries.Written != 29 || s.Binaries.Quarantined["content-missing"] != 4 || s.Binaries.Orphans.Newer != 1 {

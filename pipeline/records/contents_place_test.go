@@ -1,6 +1,7 @@
 package records_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -21,13 +22,14 @@ type vault struct {
 	disk
 	Contents, Old string
 	Tenant        string                                    // of a job of one tenant
+	RangeBytes    int64                                     // read at a time of a large content; 0: few
 	wrapContents  func(pipeline.Contents) pipeline.Contents // nil: as they are
 }
 
 var _ recordstest.ContentPlace = vault{}
 
 func (v vault) OpenContents(_ context.Context, state string) (pipeline.Contents, func() error, error) {
-	o := binarybucket.Options{Location: v.Contents, StateDir: state, RangeBytes: 16 << 10}
+	o := binarybucket.Options{Location: v.Contents, StateDir: state, RangeBytes: cmp.Or(v.RangeBytes, 16<<10)}
 	if v.Tenant != "" {
 		o.Prefix = v.Tenant + "/"
 	}

@@ -63,9 +63,14 @@ func (b *table) put(folder, key string, n int) {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		b.t.Fatal(err)
 	}
+	b.date(path)
+}
+
+// date gives the next object its age.
+func (b *table) date(path string) {
 	b.puts++
 	at := exported.AddDate(0, -1, 0).Add(time.Duration(b.puts) * time.Minute)
-	if filepath.Ext(key) == ".newer" {
+	if filepath.Ext(path) == ".newer" {
 		at = exported.AddDate(0, 0, 1)
 	}
 	if err := os.Chtimes(path, at, at); err != nil {

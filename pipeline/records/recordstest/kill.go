@@ -26,6 +26,7 @@ const childEnv = "FHIRHOSE_TEST_CHILD"
 // order tells a child which job to run, and when to SIGKILL itself.
 type order struct {
 	Job   encoded
+	Since string        // counted from the first passing of this point; "": from the start
 	Point string        // at the Nth passing of this fault point,
 	N     int           //
 	After time.Duration // or after this time,
@@ -55,18 +56,30 @@ func child(text string, decode func([]byte) (Place, error)) int {
 	}
 	var mu sync.Mutex
 	counts := map[string]int{}
+	begun, left := false, o.N
+	begin := func() {
+		begun = true
+		if o.After > 0 {
+			time.AfterFunc(o.After, killSelf)
+		}
+	}
+	if o.Since == "" {
+		begin()
+	}
 	faultpoint.Set(func(point string) error {
 		mu.Lock()
 		defer mu.Unlock()
 		counts[point]++
-		if point == o.Point && counts[point] == o.N {
-			killSelf()
+		if point == o.Since && !begun {
+			begin()
+		}
+		if begun && point == o.Point {
+			if left--; left == 0 {
+				killSelf()
+			}
 		}
 		return nil
 	})
-	if o.After > 0 {
-		time.AfterFunc(o.After, killSelf)
-	}
 	if _, err := o.Job.job(place).Run(context.Background(), nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
