@@ -77,6 +77,12 @@ type FileReader interface {
 // later calls. No call keeps a descriptor open beyond its return: 30,000 files
 // are open at once.
 type File interface {
+	// Last returns the last n bytes of a file that Resume returned, for its
+	// SHA-256 to go on from its last whole block: n is less than 64, and no
+	// Append or Seal came before. Bytes that the sink should have and has not are
+	// KindFatal.
+	Last(ctx context.Context, n int) ([]byte, error)
+
 	// Append adds p at the end. It takes what it needs of p before it returns.
 	// It may block while the sink's bounded transfers are busy.
 	Append(ctx context.Context, p []byte) error

@@ -76,9 +76,7 @@ func (g *placer) snapshot(last bool) (at *state, err error) {
 		Folders: g.sharder.Snapshot(), AllRead: last,
 	}
 	if g.stream != nil {
-		if at.Large, err = g.stream.snapshot(); err != nil {
-			return nil, err
-		}
+		at.Large = g.stream.snapshot()
 	}
 	at.Totals, err = g.p.live.snapshot()
 	return at, err

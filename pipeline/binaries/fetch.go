@@ -2,12 +2,11 @@ package binaries
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"hash"
 	"io"
 
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/digest/sha"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
 	"github.com/fhirhose/fhirhose/pipeline/output"
 )
@@ -21,11 +20,11 @@ const readBytes = 48 << 10
 type fetcher struct {
 	p   *Pipeline
 	raw []byte
-	sum hash.Hash
+	sum sha.Sum
 }
 
 func (p *Pipeline) newFetcher() *fetcher {
-	return &fetcher{p: p, raw: make([]byte, readBytes), sum: sha256.New()}
+	return &fetcher{p: p, raw: make([]byte, readBytes)}
 }
 
 // fetch fetches the row's content. A content that is not what was listed changes
@@ -102,8 +101,8 @@ func (p *Pipeline) obtain(ctx context.Context, it *item, get func(pipeline.Conte
 func (f *fetcher) encode(it *item, body io.Reader) error {
 	head, opening := it.head(f.p.opening)
 	line := append(append(it.room.b, head...), opening...)
-	f.sum.Reset()
-	f.sum.Write(it.stub.Before)
+	f.sum = sha.Sum{}
+	_, _ = f.sum.Write(it.stub.Before) // never fails
 	for left := it.content.Size; left > 0; {
 		raw := f.raw[:min(left, readBytes)]
 		if err := readAll(body, raw); err != nil {
@@ -114,13 +113,13 @@ func (f *fetcher) encode(it *item, body io.Reader) error {
 		from := len(line)
 		line = line[:from+int(encodedLen(int64(len(raw))))]
 		encode(line[from:], raw)
-		f.sum.Write(line[from:])
+		_, _ = f.sum.Write(line[from:])
 	}
 	if err := ended(body, f.raw[:1]); err != nil {
 		return err
 	}
-	f.sum.Write(it.stub.After)
-	f.sum.Sum(it.digest[:0])
+	_, _ = f.sum.Write(it.stub.After)
+	it.digest = f.sum.Sum()
 	it.line = append(line, filledEnd...)
 	return nil
 }

@@ -2,12 +2,10 @@ package binaries
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding"
 	"errors"
-	"hash"
 	"os"
 
+	"github.com/fhirhose/fhirhose/pipeline/digest/sha"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
 	"github.com/fhirhose/fhirhose/pipeline/output"
@@ -17,10 +15,10 @@ import (
 // stream is a line with a large content while it passes in chunks.
 type stream struct {
 	file   *shard.File
-	line   uint32 // its number in the file
-	first  bool   // the file begins with it
-	offset int64  // of the content: what was handed over
-	sum    hash.Hash
+	line   uint32  // its number in the file
+	first  bool    // the file begins with it
+	offset int64   // of the content: what was handed over
+	sum    sha.Sum // of the content digest
 	size   int64
 	found  bool // as a noncurrent object
 }
@@ -28,14 +26,13 @@ type stream struct {
 // largeState is a stream as a cut stores it.
 type largeState struct {
 	Offset    int64  `json:"offset"` // bytes of the content; a multiple of 3
-	Sum       []byte `json:"sum"`    // state of the content digest's SHA-256 behind them
+	Sum       []byte `json:"sum"`    // sha.Sum.State of the content digest behind them
 	Size      int64  `json:"size"`
 	Recovered bool   `json:"recovered,omitempty"`
 }
 
-func (s *stream) snapshot() (*largeState, error) {
-	sum, err := s.sum.(encoding.BinaryMarshaler).MarshalBinary()
-	return &largeState{Offset: s.offset, Sum: sum, Size: s.size, Recovered: s.found}, err
+func (s *stream) snapshot() *largeState {
+	return &largeState{Offset: s.offset, Sum: s.sum.State(), Size: s.size, Recovered: s.found}
 }
 
 // placeLong hands over a line with a large content, chunk by chunk: the writers
@@ -45,14 +42,14 @@ func (g *placer) placeLong(ctx context.Context, it *item) (err error) {
 		return err
 	}
 	slot := g.slots.written(&it.stub)
-	if g.stream, err = g.begin(it, slot); err != nil {
-		return err
-	}
 	content, err := os.Open(g.p.spool.path(it.row))
 	if err != nil {
 		return durable.Failure("read staged content", g.p.spool.path(it.row), err)
 	}
 	defer func() { err = errors.Join(err, content.Close()) }()
+	if g.stream, err = g.begin(it, slot, content); err != nil {
+		return err
+	}
 	for g.stream != nil {
 		if err := g.chunk(ctx, it, slot, content); err != nil {
 			return err
@@ -68,13 +65,13 @@ func (g *placer) placeLong(ctx context.Context, it *item) (err error) {
 }
 
 // begin gives the line its place, or finds the one that it has.
-func (g *placer) begin(it *item, slot *slot) (*stream, error) {
-	s := &stream{sum: sha256.New(), size: it.content.Size, found: it.recovered}
+func (g *placer) begin(it *item, slot *slot, content *os.File) (*stream, error) {
+	s := &stream{size: it.content.Size, found: it.recovered}
 	past := g.resume
 	if !it.resume {
 		at := g.sharder.AssignLine(slot.Slot, it.lineBytes(g.p.opening))
 		s.file, s.line, s.first = at.File, at.FirstLine, at.New
-		s.sum.Write(it.stub.Before)
+		_, _ = s.sum.Write(it.stub.Before) // never fails
 		return s, nil
 	}
 	g.resume = nil
@@ -83,17 +80,35 @@ func (g *placer) begin(it *item, slot *slot) (*stream, error) {
 			s.file = file
 		}
 	}
-	if s.file == nil || past.Offset > past.Size {
+	if s.file == nil || past.Offset < 0 || past.Offset > past.Size || past.Offset%3 != 0 {
 		return nil, output.Damaged(errors.New("the file of an open line is not open"))
 	}
-	if err := s.sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(past.Sum); err != nil {
-		return nil, output.Damaged(err)
+	if err := s.goOn(past, it.stub.Before, content); err != nil {
+		return nil, err
 	}
 	// The cut knew the file as the writer did: with a part of this line.
 	s.offset, s.line = past.Offset, s.file.Lines
 	s.file.Size += encodedLen(past.Size-past.Offset) + int64(len(filledEnd))
 	s.file.Lines++
 	return s, nil
+}
+
+// goOn brings the content digest to where a cut left it. The bytes behind its
+// last whole block, which no checkpoint holds (I10), are the last of the content's
+// base64, or of what stands before it.
+func (s *stream) goOn(past *largeState, before []byte, content *os.File) (err error) {
+	raw := make([]byte, min(past.Offset, sha.BlockSize/4*3)) // both are multiples of 3
+	if _, err := content.ReadAt(raw, past.Offset-int64(len(raw))); err != nil {
+		return durable.Failure("read staged content", content.Name(), err)
+	}
+	end := before[max(0, len(before)-sha.BlockSize):]
+	end = append(end[:len(end):len(end)], make([]byte, encodedLen(int64(len(raw))))...)
+	encode(end[len(end)-int(encodedLen(int64(len(raw)))):], raw)
+	size := int64(len(before)) + encodedLen(past.Offset)
+	if s.sum, err = sha.Resume(past.Sum, size, end[len(end)-int(size%sha.BlockSize):]); err != nil {
+		return output.Damaged(err)
+	}
+	return nil
 }
 
 // chunk hands over the next chunk of the content, with what stands before it at
@@ -122,14 +137,14 @@ func (g *placer) chunk(ctx context.Context, it *item, slot *slot, content *os.Fi
 	}
 	b.made = grown(b.made, int(encodedLen(int64(len(raw)))))
 	encode(b.made, raw)
-	s.sum.Write(b.made)
+	_, _ = s.sum.Write(b.made)
 	add(b.made, 0)
 	if s.offset += int64(len(raw)); s.offset < s.size {
 		return nil
 	}
 	add([]byte(filledEnd), 1)
-	s.sum.Write(it.stub.After)
-	s.sum.Sum(it.digest[:0])
+	_, _ = s.sum.Write(it.stub.After)
+	it.digest = s.sum.Sum()
 	g.enter(b, it, output.Place{Folder: s.file.Folder, File: s.file.Number, Line: s.line})
 	g.p.live.written(it, it.lineBytes(g.p.opening))
 	g.stream = nil

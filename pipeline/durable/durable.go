@@ -91,6 +91,20 @@ func WriteAtBy(write func(*os.File, []byte, int64) (int, error), path string, of
 	return step("written")
 }
 
+// ReadAt fills p with what path holds at offset, or returns an error.
+func ReadAt(path string, offset int64, p []byte) (err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if err := step("read"); err != nil {
+		return err
+	}
+	_, err = file.ReadAt(p, offset)
+	return err
+}
+
 // Sync makes the bytes of path durable.
 func Sync(path string) (err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY, 0)

@@ -1,8 +1,6 @@
 package output
 
 import (
-	"crypto/sha256"
-	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/fhirhose/fhirhose/pipeline/digest/sha"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
 )
@@ -19,7 +18,7 @@ import (
 type FileRecord struct {
 	shard.OpenFile
 	Sealed bool            `json:"sealed,omitempty"`
-	Sum    []byte          `json:"sum"`            // SHA-256: of the content if sealed, else the hash's state
+	Sum    []byte          `json:"sum"`            // SHA-256 of the content if sealed, else sha.Sum.State of what it holds
 	Sink   json.RawMessage `json:"sink,omitempty"` // what pipeline.File.Mark returned
 }
 
@@ -133,13 +132,12 @@ func (o *Output) Restore(files []File, placed []*shard.File) error {
 }
 
 func (o *Output) restoreFile(file *shard.File, f File) error {
-	sum := sha256.New()
-	if err := sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(f.Sum); err != nil {
-		return Damaged(err)
+	if len(f.Sum) != sha.Size {
+		return Damaged(fmt.Errorf("the state of a sum has %d bytes, not %d", len(f.Sum), sha.Size))
 	}
 	w := o.writers[o.WriterOf(file.Slot)]
 	w.files[file] = &open{
-		file: file, sum: sum, size: f.Size, lines: f.Lines,
+		file: file, state: f.Sum, size: f.Size, lines: f.Lines,
 		sink: o.sinks.Of(f.Tenant).Resume(f.Name, f.Size, f.Sink),
 	}
 	return nil

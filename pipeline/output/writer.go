@@ -2,13 +2,11 @@ package output
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding"
 	"fmt"
-	"hash"
 	"sync/atomic"
 
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/digest/sha"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
 )
 
@@ -45,7 +43,8 @@ type open struct {
 	buf   []byte
 	size  int64
 	lines uint32
-	sum   hash.Hash
+	sum   sha.Sum
+	state []byte // of sum, where an earlier process left it; nil once sum goes on from there
 	dirty bool
 }
 
@@ -99,7 +98,7 @@ func (w *writer) append(ctx context.Context, piece Piece) error {
 		if !piece.First {
 			return fmt.Errorf("bug: piece for unknown file %s", piece.File.Name())
 		}
-		out = &open{file: piece.File, sink: w.o.sinks.Of(piece.File.Slot.Tenant).Create(piece.File.Name()), sum: sha256.New()}
+		out = &open{file: piece.File, sink: w.o.sinks.Of(piece.File.Slot.Tenant).Create(piece.File.Name())}
 		w.files[piece.File] = out
 		w.o.options.Watch.FileOpened()
 	}
@@ -134,12 +133,34 @@ func (w *writer) flush(ctx context.Context, out *open) error {
 	if len(out.buf) == 0 {
 		return nil
 	}
+	if err := out.goOn(ctx); err != nil {
+		return err
+	}
 	if err := out.sink.Append(ctx, out.buf); err != nil {
 		return err
 	}
-	out.sum.Write(out.buf)
+	_, _ = out.sum.Write(out.buf) // never fails
 	out.size += int64(len(out.buf))
 	out.buf = out.buf[:0]
+	return nil
+}
+
+// goOn brings the file's sum to where the file is. The checkpoint holds none of
+// the bytes behind the sum's last whole block (I10): the sink has them.
+func (out *open) goOn(ctx context.Context) (err error) {
+	if out.state == nil {
+		return nil
+	}
+	var rest []byte
+	if n := out.size % sha.BlockSize; n > 0 {
+		if rest, err = out.sink.Last(ctx, int(n)); err != nil {
+			return err
+		}
+	}
+	if out.sum, err = sha.Resume(out.state, out.size, rest); err != nil {
+		return Damaged(err)
+	}
+	out.state = nil
 	return nil
 }
 
@@ -159,16 +180,17 @@ func (w *writer) flushAll(ctx context.Context) error {
 // full the writer waits, and with it the merge.
 func (w *writer) seal(ctx context.Context, file *shard.File) error {
 	out := w.files[file]
+	if err := out.goOn(ctx); err != nil {
+		return err
+	}
 	if err := w.flush(ctx, out); err != nil {
 		return err
 	}
 	w.held -= int64(cap(out.buf))
 	delete(w.files, file)
 	out.buf = nil
-	s := &seal{key: keyOf(file), sink: out.sink, done: make(chan struct{})}
-	s.record = FileRecord{OpenFile: out.snapshot(), Sealed: true}
-	copy(s.sum[:], out.sum.Sum(nil))
-	s.record.Sum = s.sum[:]
+	s := &seal{key: keyOf(file), sink: out.sink, sum: out.sum.Sum(), done: make(chan struct{})}
+	s.record = FileRecord{OpenFile: out.snapshot(), Sealed: true, Sum: s.sum[:]}
 	w.seals = append(w.seals, s)
 	return Send(ctx, w.o.seals, s)
 }
@@ -194,13 +216,9 @@ func (w *writer) cut(ctx context.Context, c *cut) error {
 		if err := w.flush(ctx, out); err != nil {
 			return err
 		}
-		state, err := out.sum.(encoding.BinaryMarshaler).MarshalBinary()
-		if err != nil {
-			return err
-		}
 		part.files = append(part.files, fileMark{
 			key:    keyOf(out.file),
-			record: FileRecord{OpenFile: out.snapshot(), Sum: state},
+			record: FileRecord{OpenFile: out.snapshot(), Sum: out.sum.State()},
 			settle: out.sink.Mark(),
 		})
 	}
@@ -213,7 +231,7 @@ func (w *writer) cut(ctx context.Context, c *cut) error {
 type seal struct {
 	key    string
 	sink   pipeline.File
-	sum    [sha256.Size]byte
+	sum    [sha.Size]byte
 	record FileRecord
 	done   chan struct{}
 }

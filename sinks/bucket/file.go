@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -97,6 +98,32 @@ func unreadable(name string) error {
 		Op: "resume", Object: name, Kind: pipeline.KindCheckpoint,
 		Err: errors.New("the checkpoint's note on the file cannot be read"), Hint: "use move --restart",
 	}
+}
+
+// Last implements [pipeline.File]. The bytes are in the tail, which begins at a
+// multiple of 64, or, if the file was sealed since the checkpoint, in the bucket.
+func (f *file) Last(ctx context.Context, n int) ([]byte, error) {
+	last := make([]byte, n)
+	err := f.last(ctx, last)
+	return last, durable.Failure("read the end of", f.name, err)
+}
+
+func (f *file) last(ctx context.Context, p []byte) error {
+	if err := f.prepare(ctx); err != nil {
+		return err
+	}
+	if !f.complete.Load() {
+		return durable.ReadAt(f.tailPath(len(f.parts)), f.tail-int64(len(p)), p)
+	}
+	object, err := f.sink.Reader(ctx, f.name)
+	if err != nil {
+		return err
+	}
+	if object.Size() < f.size {
+		return errors.Join(strange(f.name, fmt.Errorf("the sink holds another file of this name, of only %d bytes", object.Size())), object.Close())
+	}
+	_, err = object.ReadAt(p, f.size-int64(len(p)))
+	return errors.Join(err, object.Close())
 }
 
 // Append implements [pipeline.File]. It blocks while all transfers are busy.

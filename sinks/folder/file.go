@@ -52,6 +52,23 @@ func (f *file) Append(_ context.Context, p []byte) error {
 	return nil
 }
 
+// Last implements [pipeline.File].
+func (f *file) Last(_ context.Context, n int) ([]byte, error) {
+	if err := f.prepare(); err != nil {
+		return nil, durable.Failure("read the end of", f.name, err)
+	}
+	path := f.partial
+	if f.complete {
+		path = f.final
+	}
+	last := make([]byte, n)
+	err := durable.ReadAt(path, f.size-int64(n), last)
+	if errors.Is(err, io.EOF) {
+		return nil, disagree(path, fmt.Errorf("the checkpoint knows %d bytes of it, the sink less", f.size))
+	}
+	return last, durable.Failure("read the end of", f.name, err)
+}
+
 // prepare is done once, before the first byte: the directory exists, and the
 // temporary is exactly as long as the checkpoint remembers it.
 //

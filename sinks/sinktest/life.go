@@ -109,11 +109,13 @@ func (l *life) start(ctx context.Context) error {
 	}
 	l.claimed = true
 	l.size = l.committed.size
-	l.file = l.sink.Create(l.name)
-	if l.inCut {
-		l.file = l.sink.Resume(l.name, int64(l.size), l.committed.state)
+	if !l.inCut {
+		l.file = l.sink.Create(l.name)
+		return nil
 	}
-	return nil
+	var err error
+	l.file, err = resume(ctx, l.sink, l.name, l.whole[:l.size], l.committed.state)
+	return err
 }
 
 func (l *life) cut(ctx context.Context, commit bool) error {

@@ -1,6 +1,8 @@
 package sinktest
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -43,11 +45,27 @@ func testResume(t *testing.T, p Place) {
 	}
 	check(t, sink.Sweep(t.Context(), open))
 	for name, m := range marks {
-		f := sink.Resume(name, int64(m.size), m.state)
+		f, err := resume(t.Context(), sink, name, whole[:m.size], m.state)
+		check(t, err)
 		add(t, f, whole[m.size:])
 		seal(t, sink, f, whole)
 	}
 	wantOnly(t, p, want)
+}
+
+// resume goes on with a file that holds these bytes by the checkpoint, and asks
+// for the last of them, as a hash does.
+func resume(ctx context.Context, s pipeline.Sink, name string, holds []byte, state json.RawMessage) (pipeline.File, error) {
+	f := s.Resume(name, int64(len(holds)), state)
+	n := len(holds) % 64
+	if n == 0 {
+		return f, nil
+	}
+	last, err := f.Last(ctx, n)
+	if err == nil && !bytes.Equal(last, holds[len(holds)-n:]) {
+		err = fmt.Errorf("the last %d of the %d bytes of %s are others", n, len(holds), name)
+	}
+	return f, err
 }
 
 // testResumeTwice: a mark can be resumed again as long as no later one is
@@ -66,7 +84,9 @@ func testResumeTwice(t *testing.T, p Place) {
 			kill()
 			sink, kill = p.Open()
 			check(t, sink.Sweep(t.Context(), map[string]json.RawMessage{name: state}))
-			f = sink.Resume(name, int64(size), state)
+			var err error
+			f, err = resume(t.Context(), sink, name, whole[:size], state)
+			check(t, err)
 			add(t, f, whole[size:])
 			mark(t, f)
 			check(t, sink.Settle(t.Context()))
@@ -129,7 +149,9 @@ func testCutOff(t *testing.T, p Place) {
 		want[name] = whole[:size]
 		sink := open(t, p)
 		check(t, sink.Sweep(t.Context(), map[string]json.RawMessage{name: state}))
-		seal(t, sink, sink.Resume(name, int64(size), state), want[name])
+		f, err := resume(t.Context(), sink, name, want[name], state)
+		check(t, err)
+		seal(t, sink, f, want[name])
 	}
 	wantOnly(t, p, want)
 }
@@ -149,7 +171,8 @@ func testResumeAfterSeal(t *testing.T, p Place) {
 
 		second, kill := p.Open()
 		check(t, second.Sweep(t.Context(), map[string]json.RawMessage{name: state}))
-		f = second.Resume(name, int64(half), state)
+		f, err := resume(t.Context(), second, name, whole[:half], state)
+		check(t, err)
 		add(t, f, whole[half:])
 		state = mark(t, f)
 		seal(t, second, f, whole)
@@ -157,7 +180,9 @@ func testResumeAfterSeal(t *testing.T, p Place) {
 
 		// A third process, from the second's mark, and one that has other bytes.
 		third := open(t, p)
-		seal(t, third, third.Resume(name, int64(size), state), whole)
+		f, err = resume(t.Context(), third, name, whole, state)
+		check(t, err)
+		seal(t, third, f, whole)
 		wantNoLeftovers(t, p)
 		f = third.Resume(name, int64(size), state)
 		check(t, f.Append(t.Context(), []byte("x")))
@@ -178,6 +203,10 @@ func testResumeWithoutBytes(t *testing.T, p Place) {
 		kill()
 
 		f = open(t, p).Resume(name, int64(size), state)
+		if n := size % 64; n > 0 {
+			_, err := f.Last(t.Context(), n)
+			wantKind(t, err, pipeline.KindFatal)
+		}
 		err := f.Append(t.Context(), []byte("x"))
 		if err == nil {
 			err = f.Seal(t.Context(), sha256.Sum256(append(whole, 'x')))
