@@ -6,7 +6,7 @@ GOLANGCI  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULN    := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME  ?= 30s
 
-.PHONY: build demo test lint vuln bench fuzz soak
+.PHONY: build demo test lint vuln bench fuzz soak nightly
 
 build:
 	go build -o $(BIN)/fhirhose ./cmd/fhirhose
@@ -45,6 +45,12 @@ KILLS ?= 1000
 soak:
 	FHIRHOSE_KILLS=$(KILLS) go test -timeout 12h -run 'TestKill' -v ./pipeline/records
 	cd s3test && FHIRHOSE_KILLS=$(KILLS) go test -timeout 12h -run 'TestKill' -v ./...
+
+# Contents of 3.7 GB: through the whole binary in 256 MiB, and through the second
+# pipeline alone. Needs 15 GB of disk.
+nightly:
+	FHIRHOSE_LARGE=3700000000 go test -count 1 -timeout 1h -run 'TestLargeContent$$' -v ./cmd/fhirhose
+	FHIRHOSE_LARGE=3700000000 go test -count 1 -timeout 1h -run 'TestLarge$$' -v ./pipeline/binaries
 
 $(BIN)/golangci-lint:
 	GOBIN=$(BIN) go install $(GOLANGCI)
