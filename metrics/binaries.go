@@ -12,7 +12,7 @@ type BinaryTotals struct {
 	Objects int64 `json:"objects"` // listed, of the whole job
 	Bytes   int64 `json:"bytes"`
 
-	Rows         int64            `json:"rows"` // handed over by the record pipeline
+	Rows         int64            `json:"rows"` // handed over by the record pipeline: Written, Quarantined or Waiting
 	Written      int64            `json:"written"`
 	BytesWritten int64            `json:"bytes_written"` // NDJSON
 	ContentBytes int64            `json:"content_bytes"` // of the objects whose bytes were written
@@ -25,10 +25,11 @@ type BinaryTotals struct {
 	RecoverDeleted bool `json:"recover_deleted"`
 	VersionsHidden bool `json:"versions_hidden"`
 
-	Fetched     int64   `json:"fetched_bytes"` // of contents, this process
-	InFlight    int64   `json:"in_flight"`     // contents that are being fetched
-	Waiting     int64   `json:"waiting"`       // rows between handed over and written
-	WaitSeconds float64 `json:"waiting_for_objects_seconds"`
+	Fetched      int64   `json:"fetched_bytes"` // of contents, this process
+	InFlight     int64   `json:"in_flight"`     // contents that are being fetched
+	Waiting      int64   `json:"waiting"`       // rows between handed over and written
+	WaitingBytes int64   `json:"waiting_bytes"` // what these and up to 64 MiB of done ones take in state
+	WaitSeconds  float64 `json:"waiting_for_objects_seconds"`
 
 	Orphans *OrphanTotals `json:"orphans,omitempty"` // set once all rows are read
 }
@@ -75,6 +76,7 @@ func binaryFamilies() []family {
 		counter("binaries_fetched_bytes_total", "Bytes of contents fetched by this process.", of(func(b *BinaryTotals) float64 { return float64(b.Fetched) })),
 		gauge("binaries_in_flight", "Contents that are being fetched.", of(func(b *BinaryTotals) float64 { return float64(b.InFlight) })),
 		gauge("binaries_waiting_rows", "Binary rows that are handed over and not yet written.", of(func(b *BinaryTotals) float64 { return float64(b.Waiting) })),
+		gauge("binaries_waiting_bytes", "Bytes in state of Binary rows that are handed over; what is written goes in pieces of 64 MiB.", of(func(b *BinaryTotals) float64 { return float64(b.WaitingBytes) })),
 		counter("binaries_wait_seconds_total", "Time that this process waited for objects of the binary bucket.", of(func(b *BinaryTotals) float64 { return b.WaitSeconds })),
 		gauge("binaries_orphans", "Objects that no row names; like all about orphans, 0 until all rows are read.", orphans(func(o *OrphanTotals, _ snapshot) float64 { return float64(o.Objects) })),
 		gauge("binaries_orphans_bytes", "Bytes of the objects that no row names.", orphans(func(o *OrphanTotals, _ snapshot) float64 { return float64(o.Bytes) })),

@@ -10,7 +10,7 @@ func movedBinaries() *BinaryTotals {
 	return &BinaryTotals{
 		Objects: 1, Bytes: 2, Rows: 3, Written: 4, BytesWritten: 5, ContentBytes: 6,
 		Quarantined: map[string]int64{"bad-id": 7}, Erased: 8, Recovered: 9,
-		Fetched: 10, InFlight: 11, Waiting: 12, WaitSeconds: 13,
+		Fetched: 10, InFlight: 11, Waiting: 12, WaitingBytes: 18, WaitSeconds: 13,
 		Orphans: &OrphanTotals{
 			Objects: 14, Bytes: 15, Oldest: noon.Add(-time.Hour), Newest: noon.Add(-time.Minute), Newer: 16, NewerBytes: 17,
 		},

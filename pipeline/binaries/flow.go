@@ -6,17 +6,19 @@ import (
 	"io"
 
 	"github.com/fhirhose/fhirhose/pipeline/output"
-	"github.com/fhirhose/fhirhose/pipeline/stub"
 )
 
 // read reads stubs as they are committed, in their order, until the record
 // pipeline is done and all are read.
 func (p *Pipeline) read(ctx context.Context) (err error) {
-	feed := p.feed.Stubs(ctx, p.past.Position)
-	defer func() { err = errors.Join(err, feed.Close()) }()
-	var s stub.Stub
-	for row := p.past.Placed; ; row++ {
-		err := feed.Next(&s)
+	feed, err := p.follow(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, feed.stubs.Close()) }()
+	var row converted
+	for number := p.past.Placed; ; number++ {
+		err := feed.next(&row)
 		if errors.Is(err, io.EOF) {
 			close(p.lookups)
 			close(p.looked)
@@ -25,15 +27,15 @@ func (p *Pipeline) read(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := p.admitRow(ctx, &s, row, feed.Offset()); err != nil {
+		if err := p.admitRow(ctx, &row, number, feed.stubs.Offset()); err != nil {
 			return err
 		}
 	}
 }
 
-// admitRow makes an item of a stub, once there is memory for it.
-func (p *Pipeline) admitRow(ctx context.Context, s *stub.Stub, row, behind int64) error {
-	text, err := p.stubs.take(ctx, textBytes(s))
+// admitRow makes an item of a row, once there is memory for it.
+func (p *Pipeline) admitRow(ctx context.Context, row *converted, number, behind int64) error {
+	text, err := p.stubs.take(ctx, textBytes(row))
 	if err != nil {
 		return err
 	}
@@ -43,9 +45,9 @@ func (p *Pipeline) admitRow(ctx context.Context, s *stub.Stub, row, behind int64
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	it.take(s, text)
-	it.row, it.behind = row, behind
-	it.resume = p.past.Large != nil && row == p.past.Placed
+	it.take(row, text)
+	it.row, it.behind = number, behind
+	it.resume = p.past.Large != nil && number == p.past.Placed
 	p.live.waiting.Add(1)
 	p.lookups <- it // these two have a place for every item
 	p.looked <- it

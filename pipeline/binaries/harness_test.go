@@ -254,7 +254,7 @@ func (j *job) stubs() (all []byte) {
 	var r convert.Record
 	for i, row := range j.rows {
 		raw := row.json()
-		line := c.Convert(nil, raw, &r)
+		c.Convert(nil, raw, &r)
 		if r.Reason == pipeline.OtherTenant {
 			continue // it leaves no stub
 		}
@@ -263,8 +263,7 @@ func (j *job) stubs() (all []byte) {
 		}
 		s := stub.Stub{
 			Record: int64(i + 1), Tenant: r.Tenant, ID: r.ID, Version: r.Version, LastUpdated: r.LastUpdated,
-			Status: r.Status, Reason: r.Reason, HasData: r.HasData, Content: r.Content, Label: r.Label,
-			Line: line, Before: r.Before, After: r.After, Raw: raw,
+			Status: r.Status, Reason: r.Reason, Raw: raw,
 		}
 		all = stub.Append(all, &s)
 	}

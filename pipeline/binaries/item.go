@@ -2,7 +2,6 @@ package binaries
 
 import (
 	"github.com/fhirhose/fhirhose/pipeline"
-	"github.com/fhirhose/fhirhose/pipeline/stub"
 )
 
 // item is one row on its way. It belongs to one stage at a time; those between
@@ -11,7 +10,7 @@ import (
 type item struct {
 	row    int64     // its number in the job's list of stubs
 	behind int64     // position in that list behind it
-	stub   stub.Stub // its texts lie in text
+	stub   converted // its texts lie in text
 	text   region
 	ready  chan struct{} // one place
 
@@ -38,9 +37,9 @@ type verdict struct {
 
 func newItem() *item { return &item{ready: make(chan struct{}, 1)} }
 
-// take keeps a copy of s, whose texts are another's.
-func (it *item) take(s *stub.Stub, text region) {
-	it.stub, it.text = *s, text
+// take keeps a copy of a row, whose texts are another's.
+func (it *item) take(row *converted, text region) {
+	it.stub, it.text = *row, text
 	b := text.b
 	for _, t := range it.texts() {
 		from := len(b)
@@ -54,7 +53,7 @@ func (it *item) texts() [6]*[]byte {
 	return [...]*[]byte{&s.Tenant, &s.ID, &s.Line, &s.Before, &s.After, &s.Raw}
 }
 
-func textBytes(s *stub.Stub) int {
+func textBytes(s *converted) int {
 	return len(s.Tenant) + len(s.ID) + len(s.Line) + len(s.Before) + len(s.After) + len(s.Raw)
 }
 

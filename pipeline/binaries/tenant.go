@@ -6,13 +6,12 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/convert"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
-	"github.com/fhirhose/fhirhose/pipeline/stub"
 )
 
 // appendPrefix appends what the key of a row's object begins with:
 // [<tenant>/]<id>_<version>. It appends nothing for a row that names no object of
 // this job: one of another tenant, or of a tenant that is not certain.
-func (p *Pipeline) appendPrefix(dst []byte, s *stub.Stub) []byte {
+func (p *Pipeline) appendPrefix(dst []byte, s *converted) []byte {
 	if s.Reason == pipeline.OtherTenant {
 		return dst
 	}
@@ -72,11 +71,11 @@ func (s *slots) get(key slotKey) *slot {
 	return known
 }
 
-func (s *slots) quarantine(row *stub.Stub) *slot {
+func (s *slots) quarantine(row *converted) *slot {
 	return s.get(slotKey{tenant: string(row.Tenant)})
 }
 
-func (s *slots) written(row *stub.Stub) *slot {
+func (s *slots) written(row *converted) *slot {
 	return s.get(slotKey{string(row.Tenant), binaryType, row.Version})
 }
 

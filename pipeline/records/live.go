@@ -55,7 +55,8 @@ type tally struct {
 	LockedAges    map[string]int64               `json:"locked_ages"`
 	Unknown       map[string]int64               `json:"unknown_attributes"`
 	NoLastUpdated int64                          `json:"no_last_updated"`
-	Unidentified  int64                          `json:"unidentified"` // without an entry in the ledger, though read
+	Unidentified  int64                          `json:"unidentified"`          // without an entry in the ledger, though read
+	Handed        int64                          `json:"handed_down,omitempty"` // Binary rows, to the second pipeline
 }
 
 func newTally() *tally {
@@ -118,6 +119,7 @@ func (y *tally) count(c *count) {
 	switch c.reason.Outcome() {
 	case pipeline.Written:
 		t.Written += c.records - c.handed
+		y.Handed += c.handed
 		t.BytesWritten += c.written
 		return
 	case pipeline.Filtered:

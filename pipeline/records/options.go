@@ -80,7 +80,7 @@ const (
 	// batchBytes is a converted batch of ordinary records, with ledger rows.
 	batchBytes = 448 << 10
 	// stubBytes is what a batch of nothing but Binary rows holds besides.
-	stubBytes = 1024 << 10
+	stubBytes = 512 << 10
 )
 
 // batchCost is what one batch of the plan holds.

@@ -106,16 +106,14 @@ func (w *worker) isBinary(r *convert.Record) bool {
 	return w.m.road != nil && string(r.Type) == "Binary"
 }
 
-// stub appends the stub of a row of type Binary. line is empty if the row is not
+// stub appends the stub of a row of type Binary. text is empty if the row is not
 // to be written: then the stub only names the row's object.
-func (w *worker) stub(b *batch, number int64, text, line []byte) {
+func (w *worker) stub(b *batch, number int64, text, _ []byte) {
 	r := &w.record
 	b.stubs = stub.Append(b.stubs, &stub.Stub{
 		Object: b.object, Record: number,
 		Tenant: r.Tenant, ID: r.ID, Version: r.Version, LastUpdated: r.LastUpdated,
-		Status: r.Status, Reason: r.Reason, HasData: r.HasData,
-		Content: r.Content, Label: r.Label,
-		Line: line, Before: r.Before, After: r.After, Raw: text,
+		Status: r.Status, Reason: r.Reason, Raw: text,
 	})
 }
 
@@ -126,13 +124,12 @@ func (w *worker) handDown(b *batch, t *knownTenant, number int64, text []byte, s
 	if r.Reason != pipeline.NoReason || !w.isBinary(r) {
 		return false
 	}
-	line := w.out[start:]
-	w.out = w.out[:start]
+	w.out = w.out[:start] // who adds the content converts the row again
 	if len(text) > maxBinaryRow {
 		r.Reason = pipeline.OverFileCap
 		return false
 	}
-	w.stub(b, number, text, line)
+	w.stub(b, number, text, nil)
 	w.handed(b, w.slot(t, r.Type, r.Version).totals, int64(len(text))+1)
 	w.note(&b.tenants[t.index].notes, r)
 	return true

@@ -204,15 +204,14 @@ func (v *live) listed(objects, size int64) {
 func (m *Mover) binaryTotals(now *binaries.Status) *metrics.BinaryTotals {
 	all := &metrics.BinaryTotals{
 		Objects: m.live.listing, Bytes: max(0, m.live.contents),
-		Rows: now.Waiting, Quarantined: make(map[string]int64), RecoverDeleted: m.options.Binaries.RecoverDeleted,
-		Fetched: now.FetchedBytes, InFlight: now.InFlight, Waiting: now.Waiting, WaitSeconds: now.WaitSeconds,
+		Rows: m.live.totals.Handed, Quarantined: make(map[string]int64), RecoverDeleted: m.options.Binaries.RecoverDeleted,
+		Fetched: now.FetchedBytes, InFlight: now.InFlight, WaitingBytes: m.road.log.Size(), WaitSeconds: now.WaitSeconds,
 	}
 	if c, ok := m.options.Contents.(interface{ SeesErased() bool }); ok {
 		all.VersionsHidden = m.live.contents >= 0 && !c.SeesErased()
 	}
 	for _, t := range now.Tenants {
 		all.Written += t.Written
-		all.Rows += t.Written + sum(t.Quarantined)
 		all.BytesWritten += t.WrittenBytes
 		all.ContentBytes += t.ContentBytes
 		all.Erased += t.Erased
@@ -221,6 +220,7 @@ func (m *Mover) binaryTotals(now *binaries.Status) *metrics.BinaryTotals {
 			all.Quarantined[reason] += n
 		}
 	}
+	all.Waiting = all.Rows - all.Written - sum(all.Quarantined)
 	if o := m.live.orphans; o != nil {
 		all.Orphans = &metrics.OrphanTotals{
 			Objects: o.Objects, Bytes: o.Bytes, Oldest: o.Oldest, Newest: o.Newest, Newer: o.Newer, NewerBytes: o.NewerBytes,

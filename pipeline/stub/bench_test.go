@@ -34,6 +34,6 @@ func BenchmarkNext(b *testing.B) {
 
 func ordinary() stub.Stub {
 	s := samples()[0]
-	s.Line, s.After, s.Raw = make([]byte, 420), make([]byte, 250), make([]byte, 650)
+	s.Raw = make([]byte, 650)
 	return s
 }

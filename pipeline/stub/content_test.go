@@ -28,23 +28,19 @@ func TestWrongContent(t *testing.T) {
 		return body
 	}
 	for name, body := range map[string][]byte{
-		"nothing":                 nil,
-		"short":                   named[:28],
-		"written without digests": written[:100],
-		"behind the id":           append(bytes.Clone(named), 'x'),
-		"no status":               with(named, 24, 0),
-		"unknown status":          with(named, 24, 6),
-		"no identity":             with(named, 25, 7),
-		"unknown reason":          with(named, 25, 200),
-		"flag 2":                  with(written, 26, 2),
-		"flag of a named one":     with(named, 26, 1),
-		"long tenant":             with(written, 27, 65),
-		"no id":                   with(named, 28, 0)[:29],
-		"long id":                 with(written, 28, 65),
-		"no line":                 with(written, 93, 1)[:105+len(all[0].Tenant)+len(all[0].ID)],
-		"line too long":           with(written, 93+3, 1),
-		"before too long":         with(written, 97+1, 255),
-		"after too long":          with(written, 101+3, 255),
+		"nothing":                      nil,
+		"short":                        named[:28],
+		"behind the id":                append(bytes.Clone(named), 'x'),
+		"no status":                    with(named, 24, 0),
+		"unknown status":               with(named, 24, 6),
+		"no identity":                  with(named, 25, 7),
+		"unknown reason":               with(named, 25, 200),
+		"layout of an earlier release": with(written, 26, 1),
+		"layout of a later release":    with(named, 26, 3),
+		"long tenant":                  with(written, 27, 65),
+		"no id":                        with(named, 28, 0)[:29],
+		"long id":                      with(written, 28, 65),
+		"no room for the id":           written[:29+len(all[0].Tenant)+len(all[0].ID)-1],
 	} {
 		file := sealed(body)
 		_, err := readAll(t, bytes.NewReader(file), 0, int64(len(file)), nil)

@@ -1,6 +1,6 @@
 // Package stub is the form of one Binary row on its way from the record pipeline
-// to the binary pipeline (design section 3), in files in `state`. A [Stub] holds
-// all that the second pipeline needs: it never parses a resource.
+// to the binary pipeline (design section 3), in files in `state`. A [Stub] is the
+// source line and what finds the row's object without looking into it.
 //
 // The package knows bytes and an io.Reader: who writes the files, when they are
 // durable and how far they are committed is the caller's. Positions are offsets
@@ -19,14 +19,10 @@
 //	       16  int64    lastUpdated, Unix ms; the least int64 if unreadable
 //	       24  uint8    documentStatus \
 //	       25  uint8    reason         / numbers as in docs/ledger.md
-//	       26  uint8    1: the line has its data; else 0
+//	       26  uint8    2, the number of this layout
 //	       27  uint8    length of tenant, 0 to 64
 //	       28  uint8    length of id, 1 to 64
-//	   then, if the reason is 0:
-//	           32 + 32  content digest of the line, label digest
-//	           3 uint32 lengths of line, before, after
-//	   then tenant and id, and if the reason is 0: line, before, after, and in
-//	   what is left raw
+//	   then tenant, id, and, if the reason is 0, in what is left the source line
 //
 // pipeline.FormatVersion, which checkpoint and claim carry, covers this layout.
 // Frames hold PHI; no error repeats any of it (I10).

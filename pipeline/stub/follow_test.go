@@ -23,7 +23,7 @@ func TestFollow(t *testing.T) {
 	const n = 100
 	go func() {
 		for i := range n {
-			frame := Append(nil, &Stub{Record: int64(i), ID: []byte("a"), Version: 1, Status: 1, Line: make([]byte, 5000)})
+			frame := Append(nil, &Stub{Record: int64(i), ID: []byte("a"), Version: 1, Status: 1, Raw: make([]byte, 5000)})
 			if err := l.Append(frame); err != nil {
 				t.Error(err)
 			}

@@ -189,8 +189,22 @@ func (l *Log) Discard(before int64) error {
 	return nil
 }
 
+// Size returns how many committed bytes lie in `state`: what followers have not
+// done with, and up to 64 MiB that they have.
+func (l *Log) Size() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.files) == 0 {
+		return 0
+	}
+	return max(0, l.committed-l.files[0])
+}
+
 // Remove removes the whole log: the job is finished.
 func (l *Log) Remove() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.files = nil
 	return durable.Failure("remove stubs", l.dir, os.RemoveAll(l.dir))
 }
 

@@ -80,6 +80,47 @@ func TestLog(t *testing.T) {
 	})
 }
 
+// TestDiscard: what nobody needs any more takes no room, as soon as that is said,
+// and again after a kill between saying and removing.
+func TestDiscard(t *testing.T) {
+	dir := t.TempDir()
+	open := func(committed int64) *Log {
+		l, err := OpenLog(dir, committed, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.piece = 10
+		return l
+	}
+	l := open(0)
+	for range 5 {
+		if err := errors.Join(l.Append(make([]byte, 10)), l.flush()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.Commit(50, false)
+	for _, test := range []struct{ before, held int64 }{{0, 50}, {9, 50}, {10, 40}, {39, 20}, {50, 10}} {
+		for range 2 {
+			if err := l.Discard(test.before); err != nil {
+				t.Fatal(err)
+			}
+			var size int64
+			entries, _ := os.ReadDir(dir)
+			for _, entry := range entries {
+				info, err := entry.Info()
+				if err != nil {
+					t.Fatal(err)
+				}
+				size += info.Size()
+			}
+			if size != test.held || l.Size() != test.held {
+				t.Errorf("before %d: %d bytes are there, %d said, want %d", test.before, size, l.Size(), test.held)
+			}
+			l = open(50)
+		}
+	}
+}
+
 // TestLogWaits: a follower waits for what is committed, and ends with the log.
 func TestLogWaits(t *testing.T) {
 	l, err := OpenLog(t.TempDir(), 0, false)

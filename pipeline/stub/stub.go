@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// MaxBytes is the longest body of a frame. Line, Before, After and Raw of a
-	// row of pipeline.MaxRecordBytes take three times that, and little more.
-	MaxBytes = 4 * pipeline.MaxRecordBytes
+	// MaxBytes is the longest body of a frame: a row of pipeline.MaxRecordBytes,
+	// and little more.
+	MaxBytes = pipeline.MaxRecordBytes + 1<<10
 
 	// MaxNameBytes is the longest tenant and the longest id.
 	MaxNameBytes = 64
@@ -30,19 +30,12 @@ type Stub struct {
 	Status      pipeline.DocumentStatus
 
 	// NoReason: to be written. Else the stub only says that the row's object is
-	// no orphan, and what follows is not stored.
+	// no orphan, and Raw is not stored.
 	Reason pipeline.Reason
 
-	HasData bool     // the line has its content: Before and After are empty
-	Content [32]byte // content digest of the line as it is
-	Label   [32]byte // label digest
-	Line    []byte   // FHIR NDJSON, as package convert gives it
-
-	// SHA-256 over Before, the content in base64, and After is the content
-	// digest of the resource with its content: see convert.Record.
-	Before, After []byte
-
-	Raw []byte // the source line, for the quarantine
+	// Raw is the source line. What follows from it, the line and the digests, is
+	// made again by who needs it: it would take more room in `state` than Raw.
+	Raw []byte
 }
 
 // storable tells whether a frame may hold the stub's identity.
@@ -67,18 +60,15 @@ const (
 	atLastUpdated = 16
 	atStatus      = 24
 	atReason      = 25
-	atHasData     = 26
+	atLayout      = 26
 	atTenantLen   = 27
 	atIDLen       = 28
 	fixedBytes    = 29
-
-	atContent    = fixedBytes
-	atLabel      = atContent + 32
-	atLineLen    = atLabel + 32
-	atBeforeLen  = atLineLen + 4
-	atAfterLen   = atBeforeLen + 4
-	writtenBytes = atAfterLen + 4
 )
+
+// layout is the number of this form of a frame. One of an earlier form, with 0
+// or 1 there, is refused.
+const layout = 2
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -91,25 +81,19 @@ func sumOf(length, body []byte) uint32 {
 // panics on a stub that no row can have: no id, an id or tenant that is too long,
 // a status or reason without identity, texts of more than MaxBytes.
 func Append(dst []byte, s *Stub) []byte {
-	texts := [...][]byte{s.Tenant, s.ID, s.Line, s.Before, s.After, s.Raw}
-	fixed, stored := writtenBytes, texts[:]
+	raw := s.Raw
 	if s.Reason != pipeline.NoReason {
-		fixed, stored = fixedBytes, texts[:2]
+		raw = nil
 	}
-	size := fixed
-	for _, text := range stored {
-		size += len(text)
-	}
+	size := fixedBytes + len(s.Tenant) + len(s.ID) + len(raw)
 	if !s.storable() || size > MaxBytes {
 		panic("stub: no row can have this stub")
 	}
 	start := len(dst)
-	dst = slices.Grow(dst, headBytes+size)[:start+headBytes+fixed]
+	dst = slices.Grow(dst, headBytes+size)[:start+headBytes+fixedBytes]
 	frame := dst[start:]
 	s.putFixed(frame[headBytes:])
-	for _, text := range stored {
-		dst = append(dst, text...)
-	}
+	dst = append(append(append(dst, s.Tenant...), s.ID...), raw...)
 	binary.LittleEndian.PutUint32(frame, uint32(size))
 	binary.LittleEndian.PutUint32(frame[atSum:], sumOf(frame[:atSum], dst[start+headBytes:]))
 	return dst
@@ -121,25 +105,14 @@ func (s *Stub) putFixed(body []byte) {
 	binary.LittleEndian.PutUint64(body[atRecord:], uint64(s.Record))
 	binary.LittleEndian.PutUint32(body[atVersion:], s.Version)
 	binary.LittleEndian.PutUint64(body[atLastUpdated:], uint64(s.LastUpdated))
-	body[atStatus], body[atReason], body[atHasData] = byte(s.Status), byte(s.Reason), 0
+	body[atStatus], body[atReason], body[atLayout] = byte(s.Status), byte(s.Reason), layout
 	body[atTenantLen], body[atIDLen] = byte(len(s.Tenant)), byte(len(s.ID))
-	if s.Reason != pipeline.NoReason {
-		return
-	}
-	if s.HasData {
-		body[atHasData] = 1
-	}
-	copy(body[atContent:], s.Content[:])
-	copy(body[atLabel:], s.Label[:])
-	binary.LittleEndian.PutUint32(body[atLineLen:], uint32(len(s.Line)))
-	binary.LittleEndian.PutUint32(body[atBeforeLen:], uint32(len(s.Before)))
-	binary.LittleEndian.PutUint32(body[atAfterLen:], uint32(len(s.After)))
 }
 
 // take fills in s from a body, whose bytes it keeps. It tells whether the body
 // is one that Append writes.
 func (s *Stub) take(body []byte) bool {
-	if len(body) < fixedBytes {
+	if len(body) < fixedBytes || body[atLayout] != layout {
 		return false
 	}
 	*s = Stub{
@@ -149,41 +122,12 @@ func (s *Stub) take(body []byte) bool {
 		LastUpdated: int64(binary.LittleEndian.Uint64(body[atLastUpdated:])),
 		Status:      pipeline.DocumentStatus(body[atStatus]),
 		Reason:      pipeline.Reason(body[atReason]),
-		HasData:     body[atHasData] == 1,
 	}
-	written := s.Reason == pipeline.NoReason
-	left := texts{rest: body[fixedBytes:]}
-	if written {
-		if len(body) < writtenBytes {
-			return false
-		}
-		copy(s.Content[:], body[atContent:])
-		copy(s.Label[:], body[atLabel:])
-		left.rest = body[writtenBytes:]
+	tenant, id, rest := int(body[atTenantLen]), int(body[atIDLen]), body[fixedBytes:]
+	if len(rest) < tenant+id {
+		return false
 	}
-	s.Tenant = left.cut(uint32(body[atTenantLen]))
-	s.ID = left.cut(uint32(body[atIDLen]))
-	if written {
-		s.Line = left.cut(binary.LittleEndian.Uint32(body[atLineLen:]))
-		s.Before = left.cut(binary.LittleEndian.Uint32(body[atBeforeLen:]))
-		s.After = left.cut(binary.LittleEndian.Uint32(body[atAfterLen:]))
-		s.Raw = left.cut(uint32(len(left.rest)))
-	}
-	return !left.short && len(left.rest) == 0 &&
-		body[atHasData] <= 1 && (written || !s.HasData) && s.storable()
-}
-
-// texts are what is left of a body.
-type texts struct {
-	rest  []byte
-	short bool // less was left than should be
-}
-
-// cut takes the next text.
-func (t *texts) cut(n uint32) (text []byte) {
-	if t.short = t.short || uint64(n) > uint64(len(t.rest)); t.short {
-		return nil
-	}
-	text, t.rest = t.rest[:n:n], t.rest[n:]
-	return text
+	s.Tenant, rest = rest[:tenant:tenant], rest[tenant:]
+	s.ID, s.Raw = rest[:id:id], rest[id:len(rest):len(rest)]
+	return (s.Reason == pipeline.NoReason || len(s.Raw) == 0) && s.storable()
 }

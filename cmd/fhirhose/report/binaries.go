@@ -26,7 +26,7 @@ func (p *printer) binaries(s *metrics.Status) {
 	row("objects", b.Objects, "listed in the binary bucket, "+human.Bytes(b.Bytes))
 	row("rows", b.Rows, "of type Binary; those that a filter or a defect keeps back only name their objects")
 	row("written", b.Written, fmt.Sprintf("%s of contents, %s of NDJSON", human.Bytes(b.ContentBytes), human.Bytes(b.BytesWritten)))
-	some("waiting", b.Waiting, fmt.Sprintf("rows not written yet; %s being fetched", human.Plural(b.InFlight, "content")))
+	some("waiting", b.Waiting, fmt.Sprintf("rows not written yet, which take %s in state; %s being fetched", human.Bytes(b.WaitingBytes), human.Plural(b.InFlight, "content")))
 	row("quarantined", total(b.Quarantined), "could not be moved")
 	for _, reason := range byCount(b.Quarantined) {
 		p.line("               %s %s: %s", human.Count(b.Quarantined[reason]), reason, Meaning(reason))

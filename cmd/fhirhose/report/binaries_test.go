@@ -38,7 +38,7 @@ func TestGoldenBinaries(t *testing.T) {
 	moving.Phase, moving.Exit = metrics.PhaseMoving, 0
 	moving.Binaries = &metrics.BinaryTotals{
 		Objects: 1234, Bytes: 5_600_000_000, Rows: 999, Written: 800, ContentBytes: 4_000_000_000, BytesWritten: 5_300_000_000,
-		Erased: 2, RecoverDeleted: true, VersionsHidden: true, InFlight: 32, Waiting: 199,
+		Erased: 2, RecoverDeleted: true, VersionsHidden: true, InFlight: 32, Waiting: 199, WaitingBytes: 120_000,
 	}
 	for name, s := range map[string]*metrics.Status{"binaries": done, "binaries-moving": moving} {
 		var text bytes.Buffer

@@ -11,6 +11,11 @@ const (
 	binaryFolders = binaryType + "-"
 	// perObject is what the listing takes in state.
 	perObject = 100
+	// perRow is what a Binary row takes in state besides its source line, which is
+	// kept until the row is written: its identity, and the number of its object.
+	perRow = 100
+	// usualRow is the length of a Binary row's source line, where none was sampled.
+	usualRow = 700
 )
 
 // shares divides the contents among the versions of Binaries as the sampled rows
@@ -45,11 +50,24 @@ func (c *Contents) layout(folders string, layout jobfile.Layout) jobfile.Layout 
 	return layout
 }
 
-// measure notes what part of the estimate are Binaries, and returns what they may
-// take in state.
-func (c *Contents) measure(e *Estimate) (staged int64) {
+// waiting is what Binary rows take in state if all of them wait for their contents:
+// the bucket may be much slower than the table, and records do not wait for it.
+func (c *Contents) waiting(s *Sample, scale float64) int64 {
 	if c == nil {
 		return 0
+	}
+	rows, lines := float64(s.stubs), float64(s.stubBytes)
+	if rows == 0 {
+		return c.Objects * (usualRow + perRow)
+	}
+	return int64((lines/rows + perRow) * max(rows*scale, float64(c.Objects)))
+}
+
+// measure notes what part of the estimate are Binaries, and returns what they may
+// take in state: staged contents, within the spool, and the listing.
+func (c *Contents) measure(e *Estimate) (staged, listing int64) {
+	if c == nil {
+		return 0, 0
 	}
 	for version, folders := range e.Folders {
 		if strings.HasPrefix(version, binaryFolders) {
@@ -57,5 +75,5 @@ func (c *Contents) measure(e *Estimate) (staged int64) {
 		}
 	}
 	c.Hours = importHours(c.Folders, c.Encoded)
-	return c.Bytes + c.Objects*perObject
+	return c.Bytes, c.Objects * perObject
 }

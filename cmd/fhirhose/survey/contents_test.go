@@ -1,9 +1,12 @@
 package survey
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -12,11 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fhirhose/fhirhose/bench/generate"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/objectstore/objecttest"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/convert"
+	"github.com/fhirhose/fhirhose/pipeline/stub"
 )
 
 // rows are names of rows of version 1; those of deleted ids are DELETED.
@@ -264,8 +269,25 @@ func TestProjectContents(t *testing.T) {
 	if e.Files != 1+8+4 || c.Hours < 1.5 || c.Hours > 1.51 {
 		t.Errorf("got %+v, %+v", e, c)
 	}
-	if want := int64(30_000+4*perObject) + stateFixed + 13*perFile; e.StateBytes != want {
+	if want := int64(30_000+4*perObject+4*(usualRow+perRow)) + stateFixed + 13*perFile; e.StateBytes != want {
 		t.Errorf("state %d, want %d", e.StateBytes, want)
+	}
+	for _, test := range []struct{ stubs, bytes, objects, records, want int64 }{
+		{4, 2000, 4, 10, 4 * (500 + perRow)},
+		{4, 2000, 4, 1000, 400 * (500 + perRow)},               // as many rows as the sample says
+		{1, 500, 4, 10, 4 * (500 + perRow)},                    // or as there are objects
+		{4, 0, 0, 10, 4 * perRow},                              // all kept back
+		{0, 0, 4, 1000, 4 * (usualRow + perRow)},               // none sampled
+		{4, 2000, 4, 1 << 30, (4 << 30) / 10 * (500 + perRow)}, // beyond limits.spool
+	} {
+		s.stubs, s.stubBytes = test.stubs, test.bytes
+		e := Project(s, &Contents{Objects: test.objects}, []pipeline.Object{{Items: test.records}}, false, j)
+		if d := e.RowBytes - test.want; d < -1000 || d > 1000 || e.StateBytes < e.RowBytes+stateFixed {
+			t.Errorf("%+v: %d bytes of rows, %d of state", test, e.RowBytes, e.StateBytes)
+		}
+	}
+	if e := Project(s, nil, objects, false, j); e.RowBytes != 0 {
+		t.Errorf("%d bytes of rows in a job without contents", e.RowBytes)
 	}
 	none := &Sample{Records: 10, files: map[file]*size{{"Patient", 1, ""}: {6, 600}}}
 	if e := Project(none, &Contents{Objects: 1, Bytes: 3, Encoded: 4}, objects, false, j); e.Folders["Binary-v1"] != 1 || e.OutputBytes != 604 {
@@ -291,6 +313,56 @@ func TestSampledBinaries(t *testing.T) {
 	}
 	if len(s.names) != 1 || s.names["a_1."] == nil || s.Binaries != 2 {
 		t.Errorf("got %d names, %d Binaries", len(s.names), s.Binaries)
+	}
+	if s.stubs != 4 || s.stubBytes != 2 {
+		t.Errorf("got %d rows for the binary pipeline, %d bytes", s.stubs, s.stubBytes)
+	}
+}
+
+// TestRowsInState: what check says that Binary rows take in state is what they take
+// there while none of them is done, and not much more.
+func TestRowsInState(t *testing.T) {
+	objects, peek := made(t, generate.Options{Seed: 5, Resources: 900, Objects: 3, Versions: 2, Tenants: []string{"a", "b_2"}})
+	o := options()
+	o.Tenant, o.BinaryField = convert.AllTenants, "data"
+	s, err := Take(t.Context(), objects, o, peek)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := convert.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log []byte
+	rows := int64(0)
+	for i, object := range objects {
+		head, err := peek(t.Context(), i, object.Size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := gzip.NewReader(bytes.NewReader(head))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range bytes.Lines(text) {
+			var r convert.Record
+			c.Convert(nil, bytes.TrimSuffix(line, []byte("\n")), &r)
+			if string(r.Type) == binaryType && r.Reason.Identified() {
+				rows++
+				log = stub.Append(log, &stub.Stub{
+					Tenant: r.Tenant, ID: r.ID, Version: r.Version, Status: r.Status, Reason: r.Reason, Raw: bytes.TrimSuffix(line, []byte("\n")),
+				})
+			}
+		}
+	}
+	records, _ := Totals(objects)
+	got := Project(s, &Contents{Objects: 1}, objects, false, job()).RowBytes
+	if s.Records != records || rows < 5 || got < int64(len(log))+8*rows || got > int64(len(log))*5/4 {
+		t.Errorf("%d bytes foreseen for %d rows that take %d; %d of %d sampled", got, rows, len(log), s.Records, records)
 	}
 }
 

@@ -34,6 +34,9 @@ type Estimate struct {
 	ImportHours float64        `json:"import_hours"`
 	LedgerBytes int64          `json:"ledger_bytes"`
 	StateBytes  int64          `json:"state_bytes"` // at most
+	// RowBytes are those of StateBytes that Binary rows take if all of them wait for
+	// their contents. limits.spool does not bound them.
+	RowBytes int64 `json:"state_binary_rows_bytes"`
 }
 
 // Project scales the sample up to the whole source, and adds the contents of
@@ -67,11 +70,12 @@ func Project(s *Sample, c *Contents, objects []pipeline.Object, spools bool, job
 		e.MostTypes = max(e.MostTypes, len(types))
 	}
 	e.ImportHours = importHours(e.ImportJobs, e.OutputBytes)
-	staged := c.measure(&e)
+	staged, listing := c.measure(&e)
 	if spools {
 		staged += compressed
 	}
-	e.StateBytes = stateBytes(e.Files, int64(len(s.files)), staged, job)
+	e.RowBytes = c.waiting(s, scale)
+	e.StateBytes = stateBytes(e.Files, int64(len(s.files)), staged, job) + listing + e.RowBytes
 	return e
 }
 

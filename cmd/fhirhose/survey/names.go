@@ -92,6 +92,17 @@ func (c *RowContents) take(rows, current, noncurrent int64, none *int64) {
 	}
 }
 
+// stub notes what a row leaves in state for the binary pipeline.
+func (s *Sample) stub(r *convert.Record, line int64) {
+	if string(r.Type) != binaryType || r.Reason == pipeline.OtherTenant || !r.Reason.Identified() {
+		return
+	}
+	s.stubs++
+	if r.Reason == pipeline.NoReason {
+		s.stubBytes += line
+	}
+}
+
 // binary notes a written row, if it is a Binary.
 func (s *Sample) binary(r *convert.Record) {
 	if string(r.Type) != binaryType {

@@ -226,6 +226,9 @@ func (e *Estimate) text(line func(string, ...any)) {
 		human.Plural(int64(e.ImportJobs), "job"), e.ImportHours, ImportJobMinutes, human.Bytes(ImportBytesPerHour))
 	line("  ledger  about %s, in the sink", human.Bytes(e.LedgerBytes))
 	line("  state   up to %s", human.Bytes(e.StateBytes))
+	if e.RowBytes > 0 {
+		line("          of which %s are Binary rows, should all wait for a slow bucket; limits.spool does not bound them", human.Bytes(e.RowBytes))
+	}
 }
 
 func sum(counts map[string]int64) (n int64) {

@@ -46,6 +46,10 @@ type Sample struct {
 	files  map[file]*size // of written records
 	tenant string         // of the job
 	names  names          // of Binaries written
+
+	// Binary rows that the binary pipeline gets to know, and the bytes of the source
+	// lines that are handed over with them.
+	stubs, stubBytes int64
 }
 
 // file is one sequence of output files.
@@ -140,6 +144,7 @@ func (s *Sample) add(r *convert.Record, singleTenant bool, in, out int64) {
 	if r.Type != nil {
 		name = string(r.Type)
 	}
+	s.stub(r, in)
 	switch r.Reason.Outcome() {
 	case pipeline.Quarantined:
 		s.quarantined(r.Reason, name)
