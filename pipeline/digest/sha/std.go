@@ -15,7 +15,7 @@ import (
 // has kept that since 1.10, and TestStdState holds it to it.
 const (
 	stdMagic = "sha\x03"
-	stdState = len(stdMagic) + Size + block + 8
+	stdState = len(stdMagic) + Size + BlockSize + 8
 )
 
 // std is a hash of crypto/sha256 and room for what goes through its interfaces,
@@ -23,7 +23,7 @@ const (
 type std struct {
 	hash  stdHash
 	state [stdState]byte // only the chaining value ever changes: whole blocks leave no rest
-	one   [block]byte
+	one   [BlockSize]byte
 }
 
 type stdHash interface {
@@ -39,17 +39,26 @@ var stds = sync.Pool{New: func() any {
 }}
 
 func stdBlocks(chain *[8]uint32, p []byte) {
+	if len(p) == 0 {
+		return
+	}
 	s := stds.Get().(*std)
 	s.blocks(chain, p)
 	stds.Put(s)
 }
 
-func stdOneBlock(chain *[8]uint32, p *[block]byte) {
+func stdOneBlock(chain *[8]uint32, p *[BlockSize]byte) {
 	s := stds.Get().(*std)
 	s.one = *p
 	s.blocks(chain, s.one[:])
 	clear(s.one[:])
 	stds.Put(s)
+}
+
+func stdMany(out [][Size]byte, in [][]byte) {
+	for i, p := range in {
+		out[i] = sha256.Sum256(p)
+	}
 }
 
 func (s *std) blocks(chain *[8]uint32, p []byte) {

@@ -10,8 +10,9 @@ import (
 // Size is the length of a digest and of a state, in bytes.
 const Size = 32
 
-// block is what SHA-256 takes at once, in bytes.
-const block = 64
+// BlockSize is what SHA-256 takes at once, in bytes: who resumes a sum brings the
+// last size%BlockSize of them.
+const BlockSize = 64
 
 var errState = errors.New("not the state of a SHA-256 sum")
 
@@ -24,8 +25,8 @@ var initial = [8]uint32{
 // Sum is a SHA-256 under way. The zero value is that of nothing yet. A copy goes
 // on by itself. It is not for use by two goroutines at once.
 type Sum struct {
-	chain [8]uint32   // after the last whole block; not set before the first write
-	rest  [block]byte // the size%block bytes behind it
+	chain [8]uint32       // after the last whole block; not set before the first write
+	rest  [BlockSize]byte // the size%BlockSize bytes behind it
 	size  int64
 }
 
@@ -33,10 +34,18 @@ var _ io.Writer = (*Sum)(nil)
 
 // Write takes more of the message. It never fails and does not keep p.
 func (s *Sum) Write(p []byte) (int, error) {
-	if whole := s.fill(p); len(whole) > 0 {
-		blocks(&s.chain, whole)
-	}
+	blocks(&s.chain, s.fill(p))
 	return len(p), nil
+}
+
+// WriteBoth is a.Write(p) and b.Write(q), side by side as far as both have whole
+// blocks. a and b must not be the same sum; p and q may be the same bytes.
+func WriteBoth(a *Sum, p []byte, b *Sum, q []byte) {
+	p, q = a.fill(p), b.fill(q)
+	n := min(len(p), len(q))
+	twoBlocks(&a.chain, &b.chain, p[:n], q[:n])
+	blocks(&a.chain, p[n:])
+	blocks(&b.chain, q[n:])
 }
 
 // fill takes what p has before and behind whole blocks, and returns these. They
@@ -45,16 +54,16 @@ func (s *Sum) fill(p []byte) []byte {
 	if s.size == 0 {
 		s.chain = initial
 	}
-	held := int(s.size % block)
+	held := int(s.size % BlockSize)
 	s.size += int64(len(p))
 	if held > 0 {
 		n := copy(s.rest[held:], p)
-		if p = p[n:]; held+n < block {
+		if p = p[n:]; held+n < BlockSize {
 			return nil
 		}
 		oneBlock(&s.chain, &s.rest)
 	}
-	n := len(p) &^ (block - 1)
+	n := len(p) &^ (BlockSize - 1)
 	copy(s.rest[:], p[n:])
 	return p[:n]
 }
@@ -70,14 +79,14 @@ func (s *Sum) Sum() [Size]byte {
 	if s.size == 0 {
 		chain = initial
 	}
-	n := int(s.size % block)
+	n := int(s.size % BlockSize)
 	last[n] = 0x80
 	clear(last[n+1:])
-	if n+1 > block-8 { // no room for the length
+	if n+1 > BlockSize-8 { // no room for the length
 		oneBlock(&chain, &last)
 		clear(last[:])
 	}
-	binary.BigEndian.PutUint64(last[block-8:], uint64(s.size)*8)
+	binary.BigEndian.PutUint64(last[BlockSize-8:], uint64(s.size)*8)
 	oneBlock(&chain, &last)
 	return text(&chain)
 }
@@ -103,13 +112,13 @@ func Resume(state []byte, size int64, rest []byte) (Sum, error) {
 		return Sum{}, fmt.Errorf("%w: it has %d bytes, not %d", errState, len(state), Size)
 	case size < 0:
 		return Sum{}, fmt.Errorf("%w: it is said to be of %d bytes", errState, size)
-	case int64(len(rest)) != size%block:
-		return Sum{}, fmt.Errorf("%w: %d bytes behind the last whole block of %d, not %d", errState, len(rest), size, size%block)
+	case int64(len(rest)) != size%BlockSize:
+		return Sum{}, fmt.Errorf("%w: %d bytes behind the last whole block of %d, not %d", errState, len(rest), size, size%BlockSize)
 	}
 	for i := range s.chain {
 		s.chain[i] = binary.BigEndian.Uint32(state[4*i:])
 	}
-	if size < block && s.chain != initial {
+	if size < BlockSize && s.chain != initial {
 		return Sum{}, fmt.Errorf("%w: %d bytes do not change it", errState, size)
 	}
 	copy(s.rest[:], rest)

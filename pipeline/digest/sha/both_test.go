@@ -1,0 +1,156 @@
+package sha_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/fhirhose/fhirhose/pipeline/digest/sha"
+)
+
+func TestWriteBothEveryLength(t *testing.T) { everyRoad(t, writeBothEveryLength) }
+
+func writeBothEveryLength(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	p, q := message(300), message(700)[300:]
+	for n := range 301 {
+		for _, m := range []int{n, r.IntN(301), r.IntN(301), r.IntN(301), 0} {
+			var a, b sha.Sum
+			for i, k := 0, 0; i < n || k < m; {
+				to, until := i+r.IntN(n-i+1), k+r.IntN(m-k+1)
+				sha.WriteBoth(&a, p[i:to], &b, q[k:until])
+				i, k = to, until
+				if a.Sum() != sha256.Sum256(p[:i]) || b.Sum() != sha256.Sum256(q[:k]) {
+					t.Fatalf("sums of the first %d bytes of %d and %d of %d", i, n, k, m)
+				}
+			}
+			if a.Size() != int64(n) || b.Size() != int64(m) {
+				t.Fatalf("sizes %d and %d, want %d and %d", a.Size(), b.Size(), n, m)
+			}
+		}
+	}
+}
+
+func TestWriteBothOfTheSameBytes(t *testing.T) { everyRoad(t, writeBothOfTheSameBytes) }
+
+func writeBothOfTheSameBytes(t *testing.T) {
+	p := message(200_000) // more than one call of the assembly takes
+	a, b := sumOf(p[:10]), sumOf(p[:100])
+	sha.WriteBoth(&a, p, &b, p)
+	if a.Sum() != sha256.Sum256(append(p[:10:10], p...)) || b.Sum() != sha256.Sum256(append(p[:100:100], p...)) {
+		t.Fatal("another sum")
+	}
+}
+
+func TestMany(t *testing.T) { everyRoad(t, many) }
+
+func many(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	f := func(lengths ...int) {
+		t.Helper()
+		var in [][]byte
+		for _, n := range lengths {
+			from := r.IntN(64)
+			in = append(in, message(n + from)[from:])
+		}
+		out := make([][32]byte, len(in))
+		sha.Many(out, in)
+		for i, p := range in {
+			if out[i] != sha256.Sum256(p) {
+				t.Fatalf("digest of message %d of %d bytes", i, len(p))
+			}
+		}
+	}
+	f()
+	for n := range 301 {
+		f(n)
+		f(n, r.IntN(301))
+		f(r.IntN(301), n)
+		f(n, n, n)
+	}
+	f(200_000, 0, 70, 200_000, 65536, 65535, 1)
+	for range 200 {
+		lengths := make([]int, r.IntN(12))
+		for i := range lengths {
+			lengths[i] = r.IntN(1 + r.IntN(2000))
+		}
+		f(lengths...)
+	}
+}
+
+func TestManyAllocatesNothing(t *testing.T) {
+	in := [][]byte{message(100), message(1000), message(0), message(500)}
+	out := make([][32]byte, len(in))
+	everyRoad(t, func(t *testing.T) {
+		if n := testing.AllocsPerRun(100, func() { sha.Many(out, in) }); n != 0 {
+			t.Fatalf("%v allocations", n)
+		}
+	})
+}
+
+// FuzzSum cuts data into messages and writes by what cuts says.
+func FuzzSum(f *testing.F) {
+	f.Add([]byte("abc"), []byte{1, 1, 3})
+	f.Add(bytes.Repeat([]byte("0123456789"), 100), []byte{0, 64, 63, 200, 1, 2, 3, 255})
+	f.Fuzz(func(t *testing.T, data, cuts []byte) {
+		sha.EachRoad(func(road string) {
+			var a, b sha.Sum
+			var p, q []byte
+			var in [][]byte
+			rest := data
+			for _, c := range cuts {
+				n, m := min(int(c), len(rest)), min(int(c)*7%256, len(rest))
+				sha.WriteBoth(&a, rest[:n], &b, rest[:m])
+				p, q = append(p, rest[:n]...), append(q, rest[:m]...)
+				again, err := sha.Resume(a.State(), a.Size(), p[len(p)-len(p)%64:])
+				if err != nil || again.Sum() != a.Sum() {
+					t.Fatalf("%s: resumed at %d: %v", road, len(p), err)
+				}
+				a = again
+				in, rest = append(in, rest[:n]), rest[n:]
+			}
+			if a.Sum() != sha256.Sum256(p) || b.Sum() != sha256.Sum256(q) {
+				t.Fatalf("%s: sums of %d and %d bytes", road, len(p), len(q))
+			}
+			out := make([][32]byte, len(in))
+			sha.Many(out, in)
+			for i := range in {
+				if out[i] != sha256.Sum256(in[i]) {
+					t.Fatalf("%s: digest of message %d of %d bytes", road, i, len(in[i]))
+				}
+			}
+		})
+	})
+}
+
+// Bytes are those of all messages together.
+func BenchmarkSHA256(b *testing.B) {
+	for _, n := range []int{300, 1500, 64 << 10} {
+		p, q := message(n), message(n)
+		in := [][]byte{p, q, p, q, p, q, p, q}
+		out := make([][32]byte, len(in))
+		run := func(name string, messages int, f func()) {
+			b.Run(fmt.Sprintf("bytes=%d/%s", n, name), func(b *testing.B) {
+				b.SetBytes(int64(messages * n))
+				b.ReportAllocs()
+				for b.Loop() {
+					f()
+				}
+			})
+		}
+		run("crypto", 1, func() { sha256.Sum256(p) })
+		run("one", 1, func() {
+			var s sha.Sum
+			_, _ = s.Write(p)
+			out[0] = s.Sum()
+		})
+		run("both", 2, func() {
+			var s, r sha.Sum
+			sha.WriteBoth(&s, p, &r, q)
+			out[0], out[1] = s.Sum(), r.Sum()
+		})
+		run("many", len(in), func() { sha.Many(out, in) })
+	}
+}
