@@ -279,6 +279,14 @@ func TestHeaders(t *testing.T) {
 			if (sent != "") != (checksums == "when_supported") {
 				t.Errorf("%s with %s has checksum %q", call, checksums, sent)
 			}
+			if call != "PUT" && call != "PART" {
+				continue
+			}
+			// A body is covered by the signature, or by a checksum that is.
+			unsigned := h.Get("X-Amz-Content-Sha256") == "UNSIGNED-PAYLOAD"
+			if unsigned != strings.Contains(h.Get("Authorization"), ";x-amz-checksum-") {
+				t.Errorf("%s: unsigned payload %t, signed headers %s", call, unsigned, h.Get("Authorization"))
+			}
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/middleware"
@@ -53,6 +54,15 @@ func (s *Store) checksum(base64 string) *string {
 	return &base64
 }
 
+// signedByChecksum spares the SDK a pass over the body for its signature, where
+// the signature covers a header with the body's checksum, as it covers all of
+// x-amz-*.
+func (s *Store) signedByChecksum(o *s3.Options) {
+	if s.checksums {
+		o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
+	}
+}
+
 // Put writes an object in one request. sha256 is that of the body, in base64. A
 // name that is taken is ErrPrecondition, also when an earlier attempt of this
 // call has taken it and its answer was lost.
@@ -67,7 +77,7 @@ func (s *Store) Put(ctx context.Context, key string, body io.ReadSeeker, size in
 			Body: body, ContentLength: &size, ContentType: contentType(key), ChecksumSHA256: s.checksum(sha256),
 			IfNoneMatch: o.ifNoneMatch(), ExpectedBucketOwner: s.owner(),
 			ServerSideEncryption: sse, SSEKMSKeyId: kmsKey, BucketKeyEnabled: bucketKey,
-		})
+		}, s.signedByChecksum)
 	})
 	return err
 }
@@ -118,7 +128,7 @@ func (s *Store) UploadPart(ctx context.Context, key, upload string, number int, 
 		return s.client.UploadPart(ctx, &s3.UploadPartInput{
 			Bucket: &s.location.Bucket, Key: &key, UploadId: &upload,
 			PartNumber: &part, Body: body, ContentLength: &size, ChecksumCRC64NVME: s.checksum(crc64), ExpectedBucketOwner: s.owner(),
-		})
+		}, s.signedByChecksum)
 	})
 	if err != nil {
 		return Part{}, err

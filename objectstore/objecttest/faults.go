@@ -27,6 +27,7 @@ const (
 	Starved     Fault = "starved"      // executed, and nothing more comes within the answer, until the client gives up
 	WrongETag   Fault = "wrong-etag"   // executed, and the answer has another ETag
 	ErrorIn200  Fault = "error-in-200" // CompleteMultipartUpload: status 200 and an error as body; not executed
+	FlippedBit  Fault = "flipped-bit"  // the body that comes in is another; executed by a server that does not look
 )
 
 // Transient are the faults that a caller must survive without anybody noticing
@@ -148,6 +149,9 @@ func (f *Faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case Stall:
 		drain(r)
 		<-r.Context().Done()
+	case FlippedBit:
+		r.Body = &flipped{ReadCloser: r.Body}
+		f.next.ServeHTTP(w, r)
 	case Lost:
 		f.next.ServeHTTP(httptest.NewRecorder(), r)
 		breakOff()
@@ -173,6 +177,21 @@ func (f *Faults) choose(r *http.Request) Fault {
 		f.injected[fault]++
 	}
 	return fault
+}
+
+// flipped is a body whose first byte has changed on the way.
+type flipped struct {
+	io.ReadCloser
+	done bool
+}
+
+func (b *flipped) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 && !b.done {
+		p[0] ^= 1
+		b.done = true
+	}
+	return n, err
 }
 
 func drain(r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
