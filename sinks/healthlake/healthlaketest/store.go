@@ -93,7 +93,7 @@ func (d *datastore) put(key string, body jsontext.Value, at time.Time, mark bool
 	if err != nil {
 		return 0, err
 	}
-	r.versions = append(r.versions, version{body: stamped, changed: at.UnixMilli()})
+	r.versions = append(r.versions, version{body: bytes.Clone(stamped), changed: at.UnixMilli()})
 	return n, nil
 }
 
