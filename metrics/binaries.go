@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"maps"
+	"reflect"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,13 +14,7 @@ type BinaryTotals struct {
 	Objects int64 `json:"objects"` // listed, of the whole job
 	Bytes   int64 `json:"bytes"`
 
-	Rows         int64            `json:"rows"` // handed over by the record pipeline: Written, Quarantined or Waiting
-	Written      int64            `json:"written"`
-	BytesWritten int64            `json:"bytes_written"` // NDJSON
-	ContentBytes int64            `json:"content_bytes"` // of the objects whose bytes were written
-	Quarantined  map[string]int64 `json:"quarantined,omitempty"`
-	Erased       int64            `json:"content_erased_at_source"` // of Written: DELETED, and so is their object
-	Recovered    int64            `json:"content_recovered"`        // of Written: from noncurrent objects
+	BinaryCounts // of all tenants
 
 	// RecoverDeleted and VersionsHidden tell whose noncurrent objects were looked
 	// for: also those of DELETED rows; none, because they may not be listed.
@@ -27,11 +23,69 @@ type BinaryTotals struct {
 
 	Fetched      int64   `json:"fetched_bytes"` // of contents, this process
 	InFlight     int64   `json:"in_flight"`     // contents that are being fetched
-	Waiting      int64   `json:"waiting"`       // rows between handed over and written
-	WaitingBytes int64   `json:"waiting_bytes"` // what these and up to 64 MiB of done ones take in state
+	WaitingBytes int64   `json:"waiting_bytes"` // what waiting rows and up to 64 MiB of done ones take in state
 	WaitSeconds  float64 `json:"waiting_for_objects_seconds"`
 
 	Orphans *OrphanTotals `json:"orphans,omitempty"` // set once all rows are read
+}
+
+// BinaryCounts balance, of all tenants and of each: Rows = Written + quarantined +
+// Waiting.
+type BinaryCounts struct {
+	Rows         int64            `json:"rows"` // handed over by the record pipeline
+	Written      int64            `json:"written"`
+	BytesWritten int64            `json:"bytes_written"` // NDJSON
+	ContentBytes int64            `json:"content_bytes"` // of the objects whose bytes were written
+	Quarantined  map[string]int64 `json:"quarantined,omitempty"`
+	Erased       int64            `json:"content_erased_at_source"` // of Written: DELETED, and so is their object
+	Recovered    int64            `json:"content_recovered"`        // of Written: from noncurrent objects
+	Waiting      int64            `json:"waiting"`                  // rows between handed over and written
+}
+
+// Add adds the counts of another tenant.
+func (c *BinaryCounts) Add(other *BinaryCounts) {
+	c.Rows += other.Rows
+	c.Written += other.Written
+	c.BytesWritten += other.BytesWritten
+	c.ContentBytes += other.ContentBytes
+	if c.Quarantined == nil {
+		c.Quarantined = make(map[string]int64)
+	}
+	add(c.Quarantined, other.Quarantined)
+	c.Erased += other.Erased
+	c.Recovered += other.Recovered
+	c.Waiting += other.Waiting
+}
+
+func (c BinaryCounts) equal(other BinaryCounts) bool {
+	quarantined := maps.Equal(c.Quarantined, other.Quarantined)
+	c.Quarantined, other.Quarantined = nil, nil
+	return quarantined && reflect.DeepEqual(c, other)
+}
+
+const binaryType = "Binary"
+
+// waitingOf is how many records of a type have no outcome yet: rows that wait for
+// their contents. A job that is done has none.
+func (s *Status) waitingOf(resourceType string) int64 {
+	if resourceType != binaryType || s.Binaries == nil || s.Phase == PhaseDone {
+		return 0
+	}
+	return s.Binaries.Waiting
+}
+
+// tenantsSumUp tells whether the Binaries of all tenants are those of the job,
+// where they are told apart.
+func (s *Status) tenantsSumUp() bool {
+	var all BinaryCounts
+	apart := false
+	for _, t := range s.Tenants {
+		if t.Binaries != nil {
+			all.Add(t.Binaries)
+			apart = true
+		}
+	}
+	return !apart || s.Binaries == nil || all.equal(s.Binaries.BinaryCounts)
 }
 
 // OrphanTotals counts objects that no row names. Those newer than the export are

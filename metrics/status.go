@@ -88,7 +88,7 @@ type TypeTotals struct {
 }
 
 // TenantTotals balances per tenant, over all types: Read = Written + Filtered +
-// Quarantined (I4).
+// Quarantined (I4), and Binaries.Waiting.
 type TenantTotals struct {
 	Read         int64         `json:"read"`
 	Written      int64         `json:"written"`
@@ -98,6 +98,8 @@ type TenantTotals struct {
 	BytesWritten int64         `json:"bytes_written"`
 	Folders      int           `json:"folders"`
 	Ledger       *LedgerTotals `json:"ledger,omitempty"`
+
+	Binaries *BinaryCounts `json:"binaries,omitempty"` // of a tenant with any, in a job that fetches contents
 }
 
 // LedgerTotals is what reading the whole ledger tells (design section 7).

@@ -56,11 +56,14 @@ func (s *Status) Ready(now time.Time) bool {
 func (s *Status) BytesLeft() int64 { return max(0, s.InputBytes-s.InputBytesDone) }
 
 // Unbalanced names the types whose records do not add up (I4): Read differs
-// from Written + filtered + quarantined. It is empty for a job that balances.
+// from Written + filtered + quarantined, and, of a job at work, the Binaries that
+// wait for their contents. Those of all tenants must sum up to the job's. It is
+// empty for a job that balances.
 func (s *Status) Unbalanced() []string {
 	var names []string
 	for name, t := range s.Types {
-		if t.Read != t.Written+sum(t.Filtered)+sum(t.Quarantined) {
+		if t.Read != t.Written+sum(t.Filtered)+sum(t.Quarantined)+s.waitingOf(name) ||
+			name == binaryType && !s.tenantsSumUp() {
 			names = append(names, name)
 		}
 	}

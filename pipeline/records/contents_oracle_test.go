@@ -432,6 +432,9 @@ func checkContents(t *testing.T, j contentsJob, s *metrics.Status) {
 		if j.Options.Convert.Tenant != "*" || tenant != "" {
 			same(t, tenant+" ledger", got.Entries, w.Entries)
 		}
+		if of := s.Tenants[tenant]; of != nil {
+			checkTenant(t, tenant, of.Binaries, w)
+		}
 		sum.Erased += w.Erased
 		sum.Recovered += w.Recovered
 		sum.Bytes += w.Bytes
@@ -456,13 +459,36 @@ func checkContents(t *testing.T, j contentsJob, s *metrics.Status) {
 	if of.Written != b.Written || of.BytesWritten != b.BytesWritten || !maps.Equal(of.Quarantined, quarantined) || of.Read != read {
 		t.Errorf("totals %+v\nwant %d read, quarantined %v", of, read, quarantined)
 	}
-	if s.Read() != s.Written()+s.Filtered()+s.Quarantined() {
+	if len(s.Unbalanced()) > 0 || s.Read() != s.Written()+s.Filtered()+s.Quarantined() {
 		t.Errorf("read %d, written %d, filtered %d, quarantined %d", s.Read(), s.Written(), s.Filtered(), s.Quarantined())
 	}
 	if j.All {
 		checkSums(t, s)
 	}
 	checkOrphans(t, j, s, want)
+}
+
+// checkTenant compares what the report says of one tenant's Binaries with the
+// oracle. Its quarantine also has what the record pipeline puts there.
+func checkTenant(t *testing.T, tenant string, got *metrics.BinaryCounts, w *outcome) {
+	t.Helper()
+	if got == nil {
+		if len(w.Lines) > 0 || w.Bytes > 0 {
+			t.Errorf("%q: nothing is said of %d Binaries", tenant, len(w.Lines))
+		}
+		return
+	}
+	reasons := map[string]int64{}
+	for _, line := range w.Quarantine {
+		if reason, _, _ := strings.Cut(line, " "); strings.HasPrefix(reason, "content-") || reason == "over-file-cap" {
+			reasons[reason]++
+		}
+	}
+	if got.Written != int64(len(w.Lines)) || got.ContentBytes != w.Bytes || got.Erased != w.Erased || got.Recovered != w.Recovered ||
+		!maps.Equal(got.Quarantined, reasons) || got.Waiting != 0 || got.Rows != got.Written+sumOf(reasons) {
+		t.Errorf("%q: %+v, want %d lines, %d bytes, %d erased, %d recovered, quarantined %v",
+			tenant, got, len(w.Lines), w.Bytes, w.Erased, w.Recovered, reasons)
+	}
 }
 
 // folderOf is where a tenant's output is.

@@ -53,11 +53,14 @@ func TestWaitingRows(t *testing.T) {
 		if n.Rows != all.Binaries.Rows || n.Waiting == 0 || n.Waiting != n.Rows-n.Written-sumOf(n.Quarantined) || n.WaitingBytes != held {
 			t.Errorf("%d bytes in state, %+v, of %d rows", held, n, all.Binaries.Rows)
 		}
+		if unbalanced := s.Unbalanced(); len(unbalanced) > 0 {
+			t.Errorf("a job at work does not balance: %v", unbalanced)
+		}
 		if read := s.Types["Binary"].BytesRead; held == 0 || held > read+100*s.Types["Binary"].Read {
 			t.Errorf("%d bytes in state of %d bytes of rows", held, read)
 		}
 	}
-	if s := j.MustRun(t).Status(); s.Binaries.Rows != all.Binaries.Rows || s.Binaries.Waiting != 0 || s.Binaries.WaitingBytes != 0 {
+	if s := j.MustRun(t).Status(); len(s.Unbalanced()) > 0 || s.Binaries.Rows != all.Binaries.Rows || s.Binaries.Waiting != 0 || s.Binaries.WaitingBytes != 0 {
 		t.Errorf("at the end %+v", s.Binaries)
 	}
 }

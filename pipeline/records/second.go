@@ -203,23 +203,16 @@ func (v *live) listed(objects, size int64) {
 // binaryTotals sums up the second pipeline over all tenants. It needs live.mu.
 func (m *Mover) binaryTotals(now *binaries.Status) *metrics.BinaryTotals {
 	all := &metrics.BinaryTotals{
-		Objects: m.live.listing, Bytes: max(0, m.live.contents),
-		Rows: m.live.totals.Handed, Quarantined: make(map[string]int64), RecoverDeleted: m.options.Binaries.RecoverDeleted,
+		Objects: m.live.listing, Bytes: max(0, m.live.contents), RecoverDeleted: m.options.Binaries.RecoverDeleted,
 		Fetched: now.FetchedBytes, InFlight: now.InFlight, WaitingBytes: m.road.log.Size(), WaitSeconds: now.WaitSeconds,
 	}
 	if c, ok := m.options.Contents.(interface{ SeesErased() bool }); ok {
 		all.VersionsHidden = m.live.contents >= 0 && !c.SeesErased()
 	}
 	for _, t := range now.Tenants {
-		all.Written += t.Written
-		all.BytesWritten += t.WrittenBytes
-		all.ContentBytes += t.ContentBytes
-		all.Erased += t.Erased
-		all.Recovered += t.Recovered
-		for reason, n := range t.Quarantined {
-			all.Quarantined[reason] += n
-		}
+		all.Add(binaryCounts(t, 0))
 	}
+	all.Rows = m.live.totals.Handed
 	all.Waiting = all.Rows - all.Written - sum(all.Quarantined)
 	if o := m.live.orphans; o != nil {
 		all.Orphans = &metrics.OrphanTotals{
@@ -227,6 +220,23 @@ func (m *Mover) binaryTotals(now *binaries.Status) *metrics.BinaryTotals {
 		}
 	}
 	return all
+}
+
+// binaryCounts are those of one tenant, of whom so many rows were handed down.
+func binaryCounts(t binaries.Totals, handed int64) *metrics.BinaryCounts {
+	return &metrics.BinaryCounts{
+		Rows: handed, Written: t.Written, BytesWritten: t.WrittenBytes, ContentBytes: t.ContentBytes,
+		Quarantined: t.Quarantined, Erased: t.Erased, Recovered: t.Recovered, Waiting: handed - t.Written - sum(t.Quarantined),
+	}
+}
+
+// addTenants adds each tenant's Binaries to the operator's view. It needs live.mu.
+func (m *Mover) addTenants(s *metrics.Status, now *binaries.Status) {
+	for name, of := range s.Tenants {
+		if handed := m.live.totals.Tenants[name].Handed; handed > 0 {
+			of.Binaries = binaryCounts(now.Tenants[name], handed)
+		}
+	}
 }
 
 // addSecond adds the second pipeline to the operator's view. It needs live.mu.
@@ -237,6 +247,7 @@ func (m *Mover) addSecond(s *metrics.Status) {
 	}
 	now := p.Status()
 	s.Binaries = m.binaryTotals(&now)
+	m.addTenants(s, &now)
 	if m.live.settled == nil {
 		for tenant, t := range now.Tenants {
 			addBinaries(binaryTotals(s.Types), t)

@@ -11,7 +11,7 @@ import (
 // TestBinaries: their bytes stand beside the records, where there are any.
 func TestBinaries(t *testing.T) {
 	s := moving(0)
-	s.Binaries = &metrics.BinaryTotals{Objects: 400, Bytes: 5e9, Rows: 300, Written: 200, ContentBytes: 1.2e9, InFlight: 32, Waiting: 99}
+	s.Binaries = &metrics.BinaryTotals{Objects: 400, Bytes: 5e9, BinaryCounts: metrics.BinaryCounts{Rows: 300, Written: 200, ContentBytes: 1.2e9, Waiting: 99}, InFlight: 32}
 	var plain, lines bytes.Buffer
 	(&Plain{Out: &plain}).Show(noon, s)
 	(&Lines{Out: &lines}).Show(noon, s)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
@@ -40,6 +41,39 @@ func (p *printer) binaries(s *metrics.Status) {
 		p.line("  This process waited %s for objects of the binary bucket.", human.Duration(seconds(b.WaitSeconds)))
 	}
 	p.orphans(b.Orphans, s.ExportTime)
+}
+
+// ifWaiting says of a job at work which rows have no outcome yet.
+func ifWaiting(s *metrics.Status) string {
+	if s.Binaries == nil || s.Binaries.Waiting == 0 {
+		return ""
+	}
+	return "; " + human.Plural(s.Binaries.Waiting, "Binary row") + " wait for their contents"
+}
+
+// tenantBinaries has a line for each tenant with Binaries, of a job that moves all,
+// and their sum, which is that of the section before.
+func (p *printer) tenantBinaries(s *metrics.Status) {
+	names := slices.DeleteFunc(s.TenantNames(), func(name string) bool { return s.Tenants[name].Binaries == nil })
+	if s.Binaries == nil || len(names) == 0 {
+		return
+	}
+	p.section("Binaries of tenants: " + human.Count(int64(len(names))))
+	rows := [][]string{{"", "rows", "written", "quarantined", "waiting", "contents", "bytes written", "erased", "recovered"}}
+	row := func(name string, c *metrics.BinaryCounts) {
+		rows = append(rows, []string{
+			name, human.Count(c.Rows), human.Count(c.Written), human.Count(total(c.Quarantined)), human.Count(c.Waiting),
+			human.Bytes(c.ContentBytes), human.Bytes(c.BytesWritten), human.Count(c.Erased), human.Count(c.Recovered),
+		})
+	}
+	for _, name := range names[:min(len(names), shownTenants)] {
+		row(name, s.Tenants[name].Binaries)
+	}
+	row("total", &s.Binaries.BinaryCounts)
+	p.table(rows)
+	if more := len(names) - shownTenants; more > 0 {
+		p.line("  and %s more (--json shows all)", human.Plural(int64(more), "tenant"))
+	}
 }
 
 // ifNotRecovered says of erased contents whether they were looked for.

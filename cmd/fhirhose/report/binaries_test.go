@@ -21,9 +21,12 @@ func withBinaries() *metrics.Status {
 			Quarantined: map[string]int64{"content-missing": 12, "content-ambiguous": 4, "content-changed": 1, "over-file-cap": 2},
 		}},
 		Binaries: &metrics.BinaryTotals{
-			Objects: 1234, Bytes: 5_600_000_000, Rows: 999, Written: 980, BytesWritten: 6_700_000_000, ContentBytes: 5_000_000_000,
-			Quarantined: map[string]int64{"content-missing": 12, "content-ambiguous": 4, "content-changed": 1, "over-file-cap": 2},
-			Erased:      30, Recovered: 5, WaitSeconds: 75,
+			Objects: 1234, Bytes: 5_600_000_000, WaitSeconds: 75,
+			BinaryCounts: metrics.BinaryCounts{
+				Rows: 999, Written: 980, BytesWritten: 6_700_000_000, ContentBytes: 5_000_000_000,
+				Quarantined: map[string]int64{"content-missing": 12, "content-ambiguous": 4, "content-changed": 1, "over-file-cap": 2},
+				Erased:      30, Recovered: 5,
+			},
 			Orphans: &metrics.OrphanTotals{
 				Objects: 40, Bytes: 300_000_000, Oldest: now.Add(-900 * 24 * time.Hour), Newest: now.Add(-25 * time.Hour),
 				Newer: 7, NewerBytes: 1_000_000,
@@ -37,10 +40,24 @@ func TestGoldenBinaries(t *testing.T) {
 	moving := withBinaries()
 	moving.Phase, moving.Exit = metrics.PhaseMoving, 0
 	moving.Binaries = &metrics.BinaryTotals{
-		Objects: 1234, Bytes: 5_600_000_000, Rows: 999, Written: 800, ContentBytes: 4_000_000_000, BytesWritten: 5_300_000_000,
-		Erased: 2, RecoverDeleted: true, VersionsHidden: true, InFlight: 32, Waiting: 199, WaitingBytes: 120_000,
+		Objects: 1234, Bytes: 5_600_000_000, RecoverDeleted: true, VersionsHidden: true, InFlight: 32, WaitingBytes: 120_000,
+		BinaryCounts: metrics.BinaryCounts{
+			Rows: 999, Written: 800, ContentBytes: 4_000_000_000, BytesWritten: 5_300_000_000, Erased: 2, Waiting: 199,
+		},
 	}
-	for name, s := range map[string]*metrics.Status{"binaries": done, "binaries-moving": moving} {
+	moving.Types["Binary"] = &metrics.TypeTotals{
+		Read: 1000, Written: 800, BytesWritten: 5_300_000_000, Filtered: map[string]int64{"pending": 1},
+	}
+	tenants := withBinaries()
+	part := tenants.Binaries.BinaryCounts
+	rest := metrics.BinaryCounts{Rows: 9, Written: 7, ContentBytes: 1000, BytesWritten: 1400, Quarantined: map[string]int64{"content-missing": 2}, Erased: 1}
+	part.Rows, part.Written, part.ContentBytes, part.BytesWritten, part.Erased = 990, 973, 5_000_000_000-1000, 6_700_000_000-1400, 29
+	part.Quarantined = map[string]int64{"content-missing": 10, "content-ambiguous": 4, "content-changed": 1, "over-file-cap": 2}
+	tenants.Tenants = map[string]*metrics.TenantTotals{
+		"": {Read: 1, Filtered: 1}, "clinic": {Read: 990, Written: 973, Quarantined: 17, Binaries: &part},
+		"annex": {Read: 9, Written: 7, Quarantined: 2, Binaries: &rest}, "empty": {},
+	}
+	for name, s := range map[string]*metrics.Status{"binaries": done, "binaries-moving": moving, "binaries-tenants": tenants} {
 		var text bytes.Buffer
 		if err := Text(&text, s, context()); err != nil {
 			t.Fatal(err)

@@ -28,6 +28,7 @@ func Text(out io.Writer, s *metrics.Status, c Context) error {
 	p.reasons("Filtered (left out by the job's options)", sum.Totals.ByFilter)
 	p.reasons("Quarantined (could not be moved)", sum.Totals.ByDefect)
 	p.binaries(s)
+	p.tenantBinaries(s)
 	p.ledger(s.Ledger)
 	p.oddities(s)
 	p.folders(s)
@@ -95,7 +96,7 @@ func (p *printer) balance(s *metrics.Status, sum Summary) {
 	})
 	p.table(rows)
 	if sum.Balanced {
-		p.line("  It balances: read = written + filtered + quarantined, for each type.")
+		p.line("  It balances: read = written + filtered + quarantined, for each type%s.", ifWaiting(s))
 		return
 	}
 	p.line("  IT DOES NOT BALANCE: read differs from written + filtered + quarantined for %s.", strings.Join(sum.Unbalanced, ", "))
