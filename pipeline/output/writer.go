@@ -3,6 +3,7 @@ package output
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -30,6 +31,7 @@ type writer struct {
 	files  map[*shard.File]*open
 	dirty  []*open // changed since the last cut
 	seals  []*seal // begun since the last cut
+	full   *open   // nil, or one that is to be flushed as soon as another is
 	held   int64   // capacity of all buffers
 	budget int64
 
@@ -114,13 +116,18 @@ func (w *writer) append(ctx context.Context, piece Piece) error {
 // begin and end at multiples of chunkBytes: no page of a disk is written twice.
 func (w *writer) gather(ctx context.Context, out *open, p []byte) error {
 	for len(p) > 0 {
+		if w.full == out {
+			if err := w.flush(ctx, out); err != nil {
+				return err
+			}
+		}
 		n := min(len(p), chunkBytes-int(out.size%chunkBytes)-len(out.buf))
 		held := cap(out.buf)
 		out.buf = append(out.buf, p[:n]...)
 		w.held += int64(cap(out.buf) - held)
 		p = p[n:]
 		if (out.size+int64(len(out.buf)))%chunkBytes == 0 {
-			if err := w.flush(ctx, out); err != nil {
+			if err := w.flushSoon(ctx, out); err != nil {
 				return err
 			}
 		}
@@ -130,19 +137,48 @@ func (w *writer) gather(ctx context.Context, out *open, p []byte) error {
 
 // flush hands a file's newest bytes to the sink and keeps the empty buffer.
 func (w *writer) flush(ctx context.Context, out *open) error {
-	if len(out.buf) == 0 {
-		return nil
+	if w.full == out {
+		w.full = nil
 	}
-	if err := out.goOn(ctx); err != nil {
-		return err
-	}
-	if err := out.sink.Append(ctx, out.buf); err != nil {
+	if err := out.send(ctx); err != nil {
 		return err
 	}
 	_, _ = out.sum.Write(out.buf) // never fails
+	out.sent()
+	return nil
+}
+
+// flushSoon is flush, now or when there is a second file to flush: two are hashed
+// in less time than one after the other.
+func (w *writer) flushSoon(ctx context.Context, out *open) error {
+	other := w.full
+	if other == nil || other == out {
+		w.full = out
+		return nil
+	}
+	w.full = nil
+	if err := other.send(ctx); err != nil {
+		return err
+	}
+	if err := out.send(ctx); err != nil {
+		return err
+	}
+	sha.WriteBoth(&other.sum, other.buf, &out.sum, out.buf)
+	other.sent()
+	out.sent()
+	return nil
+}
+
+func (out *open) send(ctx context.Context) error {
+	if err := out.goOn(ctx); err != nil || len(out.buf) == 0 {
+		return err
+	}
+	return out.sink.Append(ctx, out.buf)
+}
+
+func (out *open) sent() {
 	out.size += int64(len(out.buf))
 	out.buf = out.buf[:0]
-	return nil
 }
 
 // goOn brings the file's sum to where the file is. The checkpoint holds none of
@@ -167,22 +203,32 @@ func (out *open) goOn(ctx context.Context) (err error) {
 // flushAll gives all buffers back: memory is over budget.
 func (w *writer) flushAll(ctx context.Context) error {
 	for _, out := range w.files {
-		if err := w.flush(ctx, out); err != nil {
+		if err := w.flushSoon(ctx, out); err != nil {
 			return err
 		}
+	}
+	if err := w.flushFull(ctx); err != nil {
+		return err
+	}
+	for _, out := range w.files {
 		out.buf = nil
 	}
 	w.held = 0
 	return nil
 }
 
+// flushFull flushes the file that waits for a second one.
+func (w *writer) flushFull(ctx context.Context) error {
+	if w.full == nil {
+		return nil
+	}
+	return w.flush(ctx, w.full)
+}
+
 // seal writes the rest of a file and queues it for sealing. While the queue is
 // full the writer waits, and with it the merge.
 func (w *writer) seal(ctx context.Context, file *shard.File) error {
 	out := w.files[file]
-	if err := out.goOn(ctx); err != nil {
-		return err
-	}
 	if err := w.flush(ctx, out); err != nil {
 		return err
 	}
@@ -208,14 +254,19 @@ func (out *open) snapshot() shard.OpenFile {
 // what makes it durable.
 func (w *writer) cut(ctx context.Context, c *cut) error {
 	part := cutPart{seals: w.seals}
+	w.dirty = slices.DeleteFunc(w.dirty, func(out *open) bool {
+		return w.files[out.file] != out // sealed meanwhile
+	})
 	for _, out := range w.dirty {
-		out.dirty = false
-		if w.files[out.file] != out {
-			continue // sealed meanwhile
-		}
-		if err := w.flush(ctx, out); err != nil {
+		if err := w.flushSoon(ctx, out); err != nil {
 			return err
 		}
+	}
+	if err := w.flushFull(ctx); err != nil {
+		return err
+	}
+	for _, out := range w.dirty {
+		out.dirty = false
 		part.files = append(part.files, fileMark{
 			key:    keyOf(out.file),
 			record: FileRecord{OpenFile: out.snapshot(), Sum: out.sum.State()},
