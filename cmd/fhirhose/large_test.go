@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/fhirhose/fhirhose/bench/generate"
+	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 )
 
 // TestLargeContent moves a content that is larger than limits.memory, with small
@@ -34,15 +35,15 @@ func TestLargeContent(t *testing.T) {
 		memory, lanes = 256<<20, 16
 	}
 	dir := t.TempDir()
-	rows := []string{canaryBinary(0)}
+	rows := []string{recordstest.CanaryBinary(0)}
 	for n := range small {
-		rows = append(rows, canaryBinary(n+1))
-		putRandom(t, filepath.Join(dir, "contents", objectName(n+1, "pdf")), byte(n), smallBytes)
+		rows = append(rows, recordstest.CanaryBinary(n+1))
+		putRandom(t, filepath.Join(dir, "contents", recordstest.CanaryKey(n+1)+"pdf"), byte(n), smallBytes)
 	}
 	if _, err := generate.WriteObjects(filepath.Join(dir, "export"), [][]string{rows}); err != nil {
 		t.Fatal(err)
 	}
-	want := putRandom(t, filepath.Join(dir, "contents", objectName(0, "pdf")), 0, size)
+	want := putRandom(t, filepath.Join(dir, "contents", recordstest.CanaryKey(0)+"pdf"), 0, size)
 
 	job := fmt.Sprintf("job: large\nsource: {binaries: contents, dynamodb_export: {location: export}}\nsink: {location: out}\n"+
 		"limits: {memory: %d}\nlayout: {lanes: %d, max_binary_file_size: 5GB}\nhttp: {listen: \"\"}\n", memory, lanes)

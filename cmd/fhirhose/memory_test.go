@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fhirhose/fhirhose/bench/generate"
+	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 )
 
 // TestMemoryStaysFlat proves I7 on the binary that users run: lines and gzip
@@ -27,7 +28,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 		large = append(large, bytes.Repeat([]byte("l"), 15<<20)...)
 		large = append(large, `"},"meta":{"M":{"lastUpdated":{"S":"2026-01-02T03:04:05Z"}}},"documentStatus":{"S":"AVAILABLE"}}}`...)
 		for n := range 200 {
-			if err := add([]byte(canaryRow(1000*k + n))); err != nil {
+			if err := add([]byte(recordstest.CanaryRow(1000*k + n))); err != nil {
 				return err
 			}
 		}

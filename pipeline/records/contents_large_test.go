@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fhirhose/fhirhose/bench/generate"
 	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
 )
@@ -19,13 +18,7 @@ import (
 // ones, some of which are missing, and as many other records.
 func newLargeTable(t testing.TB, large int64) *table {
 	t.Helper()
-	dir := t.TempDir()
-	b := &table{t: t, export: filepath.Join(dir, "export"), contents: filepath.Join(dir, "contents"), old: filepath.Join(dir, "old")}
-	for _, folder := range []string{b.contents, b.old} {
-		if err := os.MkdirAll(folder, 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
+	b := emptyTable(t)
 	sizes := rand.New(rand.NewPCG(5, 6))
 	objects := make([][]string, 4)
 	for i := range 200 {
@@ -40,9 +33,7 @@ func newLargeTable(t testing.TB, large int64) *table {
 			b.putRandom("large_1.bin", large)
 		}
 	}
-	if _, err := generate.WriteObjects(b.export, objects); err != nil {
-		t.Fatal(err)
-	}
+	b.exportRows(objects)
 	return b
 }
 

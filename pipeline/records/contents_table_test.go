@@ -21,9 +21,8 @@ type table struct {
 	puts                  int // objects so far
 }
 
-// newTable has, for each tenant, a row of every kind: those of one tenant have
-// the ids of the others. large is the size of its largest content.
-func newTable(t testing.TB, large int, tenants ...string) *table {
+// emptyTable has no rows yet.
+func emptyTable(t testing.TB) *table {
 	t.Helper()
 	dir := t.TempDir()
 	b := &table{t: t, export: filepath.Join(dir, "export"), contents: filepath.Join(dir, "contents"), old: filepath.Join(dir, "old")}
@@ -32,6 +31,21 @@ func newTable(t testing.TB, large int, tenants ...string) *table {
 			t.Fatal(err)
 		}
 	}
+	return b
+}
+
+// exportRows writes rows as the objects of the export.
+func (b *table) exportRows(objects [][]string) {
+	if _, err := generate.WriteObjects(b.export, objects); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// newTable has, for each tenant, a row of every kind: those of one tenant have
+// the ids of the others. large is the size of its largest content.
+func newTable(t testing.TB, large int, tenants ...string) *table {
+	t.Helper()
+	b := emptyTable(t)
 	for _, tenant := range tenants {
 		b.addTenant(tenant, large)
 	}
@@ -45,18 +59,19 @@ func newTable(t testing.TB, large int, tenants ...string) *table {
 		objects = append(objects, left[:n])
 		left = left[n:]
 	}
-	if _, err := generate.WriteObjects(b.export, objects); err != nil {
-		t.Fatal(err)
-	}
+	b.exportRows(objects)
 	return b
 }
 
 // put writes an object of n bytes that says whose it is. Its age follows from how
 // many there are, its bytes from its key: nothing from when the test runs.
 func (b *table) put(folder, key string, n int) {
-	path := filepath.Join(folder, filepath.FromSlash(key))
 	mark := []byte(key + folder[len(folder)-3:] + "\x00\xff")
-	content := bytes.Repeat(mark, n/len(mark)+1)[:n]
+	b.putBytes(folder, key, bytes.Repeat(mark, n/len(mark)+1)[:n])
+}
+
+func (b *table) putBytes(folder, key string, content []byte) {
+	path := filepath.Join(folder, filepath.FromSlash(key))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		b.t.Fatal(err)
 	}
