@@ -25,8 +25,6 @@ type BinaryTotals struct {
 	InFlight     int64   `json:"in_flight"`     // contents that are being fetched
 	WaitingBytes int64   `json:"waiting_bytes"` // what waiting rows and up to 64 MiB of done ones take in state
 	WaitSeconds  float64 `json:"waiting_for_objects_seconds"`
-
-	Orphans *OrphanTotals `json:"orphans,omitempty"` // set once all rows are read
 }
 
 // BinaryCounts balance, of all tenants and of each: Rows = Written + quarantined +
@@ -40,6 +38,8 @@ type BinaryCounts struct {
 	Erased       int64            `json:"content_erased_at_source"` // of Written: DELETED, and so is their object
 	Recovered    int64            `json:"content_recovered"`        // of Written: from noncurrent objects
 	Waiting      int64            `json:"waiting"`                  // rows between handed over and written
+
+	Orphans *OrphanTotals `json:"orphans,omitempty"` // set once all rows are read
 }
 
 // Add adds the counts of another tenant.
@@ -55,12 +55,20 @@ func (c *BinaryCounts) Add(other *BinaryCounts) {
 	c.Erased += other.Erased
 	c.Recovered += other.Recovered
 	c.Waiting += other.Waiting
+	if other.Orphans != nil {
+		if c.Orphans == nil {
+			c.Orphans = new(OrphanTotals)
+		}
+		c.Orphans.add(other.Orphans)
+	}
 }
 
-func (c BinaryCounts) equal(other BinaryCounts) bool {
+// balances tells whether all numbers are those of other; moments are none.
+func (c BinaryCounts) balances(other BinaryCounts) bool {
 	quarantined := maps.Equal(c.Quarantined, other.Quarantined)
-	c.Quarantined, other.Quarantined = nil, nil
-	return quarantined && reflect.DeepEqual(c, other)
+	orphans := c.Orphans.equal(other.Orphans)
+	c.Quarantined, other.Quarantined, c.Orphans, other.Orphans = nil, nil, nil, nil
+	return quarantined && orphans && reflect.DeepEqual(c, other)
 }
 
 const binaryType = "Binary"
@@ -85,7 +93,7 @@ func (s *Status) tenantsSumUp() bool {
 			apart = true
 		}
 	}
-	return !apart || s.Binaries == nil || all.equal(s.Binaries.BinaryCounts)
+	return !apart || s.Binaries == nil || all.balances(s.Binaries.BinaryCounts)
 }
 
 // OrphanTotals counts objects that no row names. Those newer than the export are
@@ -97,6 +105,34 @@ type OrphanTotals struct {
 	Newest     time.Time `json:"newest"`
 	Newer      int64     `json:"newer_objects"`
 	NewerBytes int64     `json:"newer_bytes"`
+}
+
+// All is the number of objects that no row names; of nil it is 0.
+func (o *OrphanTotals) All() int64 {
+	if o == nil {
+		return 0
+	}
+	return o.Objects + o.Newer
+}
+
+func (o *OrphanTotals) add(other *OrphanTotals) {
+	if other.Objects > 0 && (o.Objects == 0 || other.Oldest.Before(o.Oldest)) {
+		o.Oldest = other.Oldest
+	}
+	if other.Objects > 0 && (o.Objects == 0 || other.Newest.After(o.Newest)) {
+		o.Newest = other.Newest
+	}
+	o.Objects += other.Objects
+	o.Bytes += other.Bytes
+	o.Newer += other.Newer
+	o.NewerBytes += other.NewerBytes
+}
+
+func (o *OrphanTotals) equal(other *OrphanTotals) bool {
+	if o == nil || other == nil {
+		return o == other
+	}
+	return o.Objects == other.Objects && o.Bytes == other.Bytes && o.Newer == other.Newer && o.NewerBytes == other.NewerBytes
 }
 
 // binaryFamilies are 0 in a job that fetches no contents.

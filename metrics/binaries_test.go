@@ -11,11 +11,11 @@ func movedBinaries() *BinaryTotals {
 		Objects: 1, Bytes: 2, BinaryCounts: BinaryCounts{
 			Rows: 3, Written: 4, BytesWritten: 5, ContentBytes: 6,
 			Quarantined: map[string]int64{"bad-id": 7}, Erased: 8, Recovered: 9, Waiting: 12,
+			Orphans: &OrphanTotals{
+				Objects: 14, Bytes: 15, Oldest: noon.Add(-time.Hour), Newest: noon.Add(-time.Minute), Newer: 16, NewerBytes: 17,
+			},
 		},
 		Fetched: 10, InFlight: 11, WaitingBytes: 18, WaitSeconds: 13,
-		Orphans: &OrphanTotals{
-			Objects: 14, Bytes: 15, Oldest: noon.Add(-time.Hour), Newest: noon.Add(-time.Minute), Newer: 16, NewerBytes: 17,
-		},
 	}
 }
 
@@ -75,6 +75,12 @@ func TestBinariesBalance(t *testing.T) {
 	f("one waits too few", false, func(s *Status) { s.Binaries.Waiting, s.Tenants["b"].Binaries.Waiting = 2, 0 })
 	f("one of no tenant", false, func(s *Status) { delete(s.Tenants, "b") })
 	f("another reason", false, func(s *Status) { s.Tenants["b"].Binaries.Quarantined = map[string]int64{"y": 1} })
+	f("orphans", true, func(s *Status) {
+		s.Tenants[""] = &TenantTotals{Binaries: &BinaryCounts{Orphans: &OrphanTotals{Objects: 1, Bytes: 5, Newer: 1, NewerBytes: 2}}}
+		s.Tenants["a"].Binaries.Orphans = &OrphanTotals{Objects: 2, Bytes: 6}
+		s.Binaries.Orphans = &OrphanTotals{Objects: 3, Bytes: 11, Newer: 1, NewerBytes: 2}
+	})
+	f("an orphan of no tenant", false, func(s *Status) { s.Binaries.Orphans = &OrphanTotals{Objects: 3} })
 	f("tenants of an earlier release", true, func(s *Status) { s.Tenants = map[string]*TenantTotals{"a": {}} })
 	f("no tenants", true, func(s *Status) { s.Tenants = nil })
 }

@@ -99,7 +99,7 @@ type TenantTotals struct {
 	Folders      int           `json:"folders"`
 	Ledger       *LedgerTotals `json:"ledger,omitempty"`
 
-	Binaries *BinaryCounts `json:"binaries,omitempty"` // of a tenant with any, in a job that fetches contents
+	Binaries *BinaryCounts `json:"binaries,omitempty"` // in a job that fetches contents, of a tenant with any, and at the end of all
 }
 
 // LedgerTotals is what reading the whole ledger tells (design section 7).

@@ -51,8 +51,9 @@ type Contents interface {
 	// Empty where the bucket keeps no versions.
 	Erased(ctx context.Context, prefix string) ([]Content, error)
 
-	// Each calls f for every listed object in key order, with its number.
-	Each(ctx context.Context, f func(number int64, c Content) error) error
+	// Each calls f for every listed object whose key begins with prefix, in key
+	// order, with its number. Those before it cost nothing.
+	Each(ctx context.Context, prefix string, f func(number int64, c Content) error) error
 
 	// Open reads c from offset to its end. A read that fails on the way is
 	// continued by range, a bounded number of times. ErrContentChanged and

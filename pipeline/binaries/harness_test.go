@@ -136,8 +136,11 @@ func (b *bucket) Erased(_ context.Context, prefix string) (found []pipeline.Cont
 	return found, nil
 }
 
-func (b *bucket) Each(_ context.Context, f func(int64, pipeline.Content) error) error {
+func (b *bucket) Each(_ context.Context, prefix string, f func(int64, pipeline.Content) error) error {
 	for i, key := range b.sorted() {
+		if !strings.HasPrefix(key, prefix) {
+			continue
+		}
 		if err := f(int64(i), content(key, b.objects[key])); err != nil {
 			return err
 		}
@@ -228,6 +231,7 @@ type job struct {
 	store   *store
 	end     int64 // of the stubs
 	started func(*Pipeline)
+	orphans map[string]Orphans // of the last run
 
 	contents pipeline.Contents // instead of bucket
 }
@@ -331,8 +335,8 @@ func (j *job) run(stop <-chan struct{}) (*Pipeline, Orphans, error) {
 	if err := p.Run(j.t.Context(), stop); err != nil {
 		return p, Orphans{}, err
 	}
-	orphans, err := p.Orphans(j.t.Context(), exportTime)
-	return p, orphans, err
+	j.orphans, err = p.Orphans(j.t.Context(), exportTime)
+	return p, j.orphans[""], err
 }
 
 var exportTime = time.Unix(1_600_000_010, 0)

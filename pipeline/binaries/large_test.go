@@ -38,7 +38,7 @@ func (g *generated) Find(prefix string) ([]pipeline.Content, int64, error) {
 	return []pipeline.Content{g.content()}, 0, nil
 }
 
-func (g *generated) Each(_ context.Context, f func(int64, pipeline.Content) error) error {
+func (g *generated) Each(_ context.Context, _ string, f func(int64, pipeline.Content) error) error {
 	return f(0, g.content())
 }
 

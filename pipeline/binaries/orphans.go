@@ -8,11 +8,18 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
-// OrphansName is the list of objects that no row names.
+// OrphansName is the list of objects that no row names, in each tenant's folder
+// and in the job's own.
 const OrphansName = "_fhirhose/orphans.ndjson"
+
+// listers is how many tenants' lists are written at the same time.
+const listers = 16
 
 // Orphans are objects of the binary bucket that no row names.
 type Orphans struct {
@@ -31,20 +38,55 @@ type orphanLine struct {
 }
 
 // Orphans lists the objects that no row names, newer ones included, into the
-// output, in key order, and counts them. It comes after Run; repeated, it writes the same bytes. A bit of
-// memory for each object is all that it holds.
-func (p *Pipeline) Orphans(ctx context.Context, exported time.Time) (o Orphans, err error) {
+// output, in key order, and counts them by tenant. In a job of all tenants an
+// object is that of the tenant whose name its key begins with, if the table has a
+// record of that tenant; all others are under "", the job's own folder. It comes
+// after Run; repeated, it writes the same bytes. A bit of memory for each object is
+// all that it holds.
+func (p *Pipeline) Orphans(ctx context.Context, exported time.Time) (map[string]Orphans, error) {
 	objects, _ := p.contents.Totals()
 	known := make(bitmap, (objects+63)/64)
 	if err := p.mark(ctx, known); err != nil {
-		return o, err
+		return nil, err
 	}
-	err = p.out.Put(ctx, "", OrphansName, func(w io.Writer) error {
-		o = Orphans{} // Put may be tried again
+	tenants, err := output.Tenants(p.store)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.sinks.Admit(ctx, tenants); err != nil { // those without a Binary
+		return nil, err
+	}
+	lists := make([]Orphans, len(tenants)+1)
+	group, listing := errgroup.WithContext(ctx)
+	group.SetLimit(listers)
+	for i, tenant := range tenants {
+		group.Go(func() (err error) {
+			lists[i], err = p.list(listing, tenant, tenant+"/", known, exported, nil)
+			return err
+		})
+	}
+	group.Go(func() (err error) {
+		lists[len(tenants)], err = p.list(listing, "", p.keysOfJob(), known, exported, tenants)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	all := make(map[string]Orphans, len(lists))
+	for i, tenant := range append(tenants, "") {
+		all[tenant] = lists[i]
+	}
+	return all, nil
+}
+
+// list writes the list of a tenant: of the objects whose keys begin with prefix,
+// and not with the name of one of the others, which are sorted.
+func (p *Pipeline) list(ctx context.Context, tenant, prefix string, known bitmap, exported time.Time, others []string) (o Orphans, err error) {
+	err = p.out.Put(ctx, tenant, OrphansName, func(w io.Writer) error {
 		lines := json.NewEncoder(w)
 		lines.SetEscapeHTML(false)
-		return p.contents.Each(ctx, func(number int64, c pipeline.Content) error {
-			if known.has(number) || !strings.HasPrefix(c.Key, p.keysOfJob()) {
+		return p.contents.Each(ctx, prefix, func(number int64, c pipeline.Content) error {
+			if known.has(number) || isOf(others, c.Key) {
 				return nil
 			}
 			o.add(c, exported)
@@ -52,6 +94,16 @@ func (p *Pipeline) Orphans(ctx context.Context, exported time.Time) (o Orphans, 
 		})
 	})
 	return o, err
+}
+
+// isOf tells whether a key lies in the folder of one of the tenants.
+func isOf(tenants []string, key string) bool {
+	folder, _, ok := strings.Cut(key, "/")
+	if !ok {
+		return false
+	}
+	_, found := slices.BinarySearch(tenants, folder)
+	return found
 }
 
 func (o *Orphans) add(c pipeline.Content, exported time.Time) {
@@ -93,7 +145,7 @@ func (p *Pipeline) mark(ctx context.Context, known bitmap) error {
 // markRuns marks the objects behind each of these whose keys begin alike.
 func (p *Pipeline) markRuns(ctx context.Context, known bitmap, from []named) error {
 	var open []string // prefixes whose runs are under way, each the beginning of the next
-	return p.contents.Each(ctx, func(number int64, c pipeline.Content) error {
+	return p.contents.Each(ctx, "", func(number int64, c pipeline.Content) error {
 		open = slices.DeleteFunc(open, func(prefix string) bool { return !strings.HasPrefix(c.Key, prefix) })
 		for len(from) > 0 && from[0].object == number {
 			if prefix := c.Key[:from[0].prefix]; !slices.Contains(open, prefix) {

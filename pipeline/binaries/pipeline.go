@@ -27,6 +27,7 @@ type Pipeline struct {
 	contents pipeline.Contents
 	feed     *stub.Log
 	sinks    *output.Sinks
+	store    output.Checkpoint
 	out      *output.Output
 
 	live   *live
@@ -57,7 +58,7 @@ func New(options Options, contents pipeline.Contents, feed *stub.Log, sinks *out
 	}
 	p := &Pipeline{
 		options: options, plan: plan, opening: openingOf(options.Field),
-		contents: contents, feed: feed, sinks: sinks, live: newLive(),
+		contents: contents, feed: feed, sinks: sinks, store: store, live: newLive(),
 		spool: newSpool(filepath.Join(options.State, name), options.Spool),
 		stubs: newRing(plan.stubs), lines: newRing(plan.contents),
 		raw:   make([]byte, options.ChunkBytes),

@@ -64,6 +64,7 @@ func manyTenants(t testing.TB, seed uint64, tenant string) *job {
 		b.put(of+"/orphan_1.pdf", nil)
 	}
 	b.put("x_1.pdf", []byte("no tenant's"))
+	b.put("unknown/x_1.pdf", []byte("of a tenant without a record"))
 	j := newJob(t, rows, b)
 	j.options.Tenant = tenant
 	return j
@@ -76,8 +77,8 @@ func TestAllTenants(t *testing.T) {
 		all := manyTenants(t, seed, convert.AllTenants)
 		p, orphans := all.mustRun()
 		got := all.tree()
-		if orphans.Objects+orphans.Newer != int64(len(tenants)+1) {
-			t.Errorf("%+v", orphans)
+		if orphans.Objects+orphans.Newer != 2 || !strings.Contains(got[OrphansName], `"x_1.pdf"`) || !strings.Contains(got[OrphansName], `"unknown/x_1.pdf"`) {
+			t.Errorf("of no tenant: %+v\n%s", orphans, got[OrphansName])
 		}
 		for _, tenant := range tenants {
 			one := manyTenants(t, seed, tenant)
@@ -86,7 +87,9 @@ func TestAllTenants(t *testing.T) {
 			if orphans.Objects+orphans.Newer != 1 || strings.Count(want[OrphansName], "\n") != 1 {
 				t.Errorf("%s: %+v\n%s", tenant, orphans, want[OrphansName])
 			}
-			delete(want, OrphansName)
+			if all.orphans[tenant] != orphans {
+				t.Errorf("%s: %+v, alone %+v", tenant, all.orphans[tenant], orphans)
+			}
 			part := make(map[string]string)
 			for name, content := range got {
 				if of, rest, _ := strings.Cut(name, "/"); of == tenant {

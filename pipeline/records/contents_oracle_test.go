@@ -36,7 +36,7 @@ type outcome struct {
 // expectation is a whole job's.
 type expectation struct {
 	tenants map[string]*outcome
-	orphans []string
+	orphans map[string][]string // keys by tenant
 	newer   int64
 	foreign int64 // Binaries of other tenants than the job's
 }
@@ -69,7 +69,7 @@ func expect(t testing.TB, j contentsJob) *expectation {
 		now:     sizes(t, j.Contents), old: sizes(t, j.Old), named: map[string]bool{},
 	}
 	o.dir = map[*map[string]int64]string{&o.now: j.Contents, &o.old: j.Old}
-	e := &expectation{tenants: map[string]*outcome{}}
+	e := &expectation{tenants: map[string]*outcome{}, orphans: map[string][]string{}}
 	for _, text := range exportRows(t, j.Export) {
 		o.row(e, text)
 	}
@@ -80,13 +80,19 @@ func expect(t testing.TB, j contentsJob) *expectation {
 		switch {
 		case o.named[key], o.tenant != "" && o.tenant != "*" && !strings.HasPrefix(key, o.tenant+"/"):
 		default:
-			e.orphans = append(e.orphans, key)
+			of := ""
+			if folder, _, ok := strings.Cut(key, "/"); ok && o.tenant == "*" && e.tenants[folder] != nil {
+				of = folder
+			}
+			e.orphans[of] = append(e.orphans[of], key)
 			if strings.HasSuffix(key, ".newer") {
 				e.newer++
 			}
 		}
 	}
-	slices.Sort(e.orphans)
+	for _, keys := range e.orphans {
+		slices.Sort(keys)
+	}
 	return e
 }
 
@@ -501,25 +507,40 @@ func (j contentsJob) folderOf(tenant string) string {
 
 func checkOrphans(t *testing.T, j contentsJob, s *metrics.Status, want *expectation) {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(j.Sink, "_fhirhose", "orphans.ndjson"))
+	tenants := append(s.TenantNames(), "")
+	all := int64(0)
+	for _, tenant := range tenants {
+		keys, told := want.orphans[tenant], s.Binaries.Orphans
+		same(t, tenant+" orphans", orphansIn(t, j.folderOf(tenant)), keys)
+		if j.All {
+			told = s.Tenants[tenant].Binaries.Orphans
+		}
+		if told.All() != int64(len(keys)) {
+			t.Errorf("%q: orphans %+v, want %d", tenant, told, len(keys))
+		}
+		all += int64(len(keys))
+		delete(want.orphans, tenant)
+	}
+	if o := s.Binaries.Orphans; o.Newer != want.newer || o.All() != all || want.newer == 0 || len(want.orphans) > 0 {
+		t.Errorf("orphans %+v, want %d, %d newer; left %v", o, all, want.newer, want.orphans)
+	}
+}
+
+// orphansIn reads the keys of a folder's list.
+func orphansIn(t *testing.T, folder string) (keys []string) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(folder, "_fhirhose", "orphans.ndjson"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var keys []string
 	for line := range strings.Lines(string(content)) {
-		var o struct {
-			Key   string
-			Bytes int64
-		}
+		var o struct{ Key string }
 		if err := json.Unmarshal([]byte(line), &o); err != nil {
 			t.Fatal(err)
 		}
 		keys = append(keys, o.Key)
 	}
-	same(t, "orphans", keys, want.orphans)
-	if o := s.Binaries.Orphans; o == nil || o.Newer != want.newer || o.Objects+o.Newer != int64(len(want.orphans)) || want.newer == 0 {
-		t.Errorf("orphans %+v, want %d, %d newer", o, len(want.orphans), want.newer)
-	}
+	return keys
 }
 
 // same compares two sorted lists, and shows where they begin to differ.

@@ -30,11 +30,11 @@ type live struct {
 	skipped  int64                            // compressed bytes that earlier processes have done
 	waiting  int                              // object that the merge waits for, -1 if it moves
 	since    time.Time
-	moved    time.Time        // last progress
-	listing  int64            // objects of the binary bucket that are listed so far
-	contents int64            // their bytes, -1 until all are listed
-	settled  *binaries.Status // in totals; nil until the second pipeline is done
-	orphans  *binaries.Orphans
+	moved    time.Time                   // last progress
+	listing  int64                       // objects of the binary bucket that are listed so far
+	contents int64                       // their bytes, -1 until all are listed
+	settled  *binaries.Status            // in totals; nil until the second pipeline is done
+	orphans  map[string]binaries.Orphans // by tenant; nil until all rows are read
 }
 
 // totals are the counters that a cut stores and a restart goes on with.

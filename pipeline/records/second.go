@@ -125,10 +125,10 @@ func (m *Mover) finishSecond(ctx context.Context) error {
 }
 
 // takeOver adds the totals of Binaries. It comes once, when all are written.
-func (v *live) takeOver(s binaries.Status, orphans binaries.Orphans) {
+func (v *live) takeOver(s binaries.Status, orphans map[string]binaries.Orphans) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.settled, v.orphans = &s, &orphans
+	v.settled, v.orphans = &s, orphans
 	for tenant, t := range s.Tenants {
 		addBinaries(binaryTotals(v.totals.Types), t)
 		if y := v.tenant(tenant); y != nil {
@@ -214,10 +214,8 @@ func (m *Mover) binaryTotals(now *binaries.Status) *metrics.BinaryTotals {
 	}
 	all.Rows = m.live.totals.Handed
 	all.Waiting = all.Rows - all.Written - sum(all.Quarantined)
-	if o := m.live.orphans; o != nil {
-		all.Orphans = &metrics.OrphanTotals{
-			Objects: o.Objects, Bytes: o.Bytes, Oldest: o.Oldest, Newest: o.Newest, Newer: o.Newer, NewerBytes: o.NewerBytes,
-		}
+	for tenant := range m.live.orphans {
+		all.Add(&metrics.BinaryCounts{Orphans: m.live.orphansOf(tenant)})
 	}
 	return all
 }
@@ -232,10 +230,34 @@ func binaryCounts(t binaries.Totals, handed int64) *metrics.BinaryCounts {
 
 // addTenants adds each tenant's Binaries to the operator's view. It needs live.mu.
 func (m *Mover) addTenants(s *metrics.Status, now *binaries.Status) {
-	for name, of := range s.Tenants {
-		if handed := m.live.totals.Tenants[name].Handed; handed > 0 {
-			of.Binaries = binaryCounts(now.Tenants[name], handed)
+	if s.Tenants == nil {
+		return
+	}
+	for name := range m.live.orphans {
+		if s.Tenants[name] == nil { // an object was repaired, and no record is of it any more
+			s.Tenants[name] = new(metrics.TenantTotals)
 		}
+	}
+	for name, of := range s.Tenants {
+		handed, orphans := int64(0), m.live.orphansOf(name)
+		if t := m.live.totals.Tenants[name]; t != nil {
+			handed = t.Handed
+		}
+		if handed > 0 || orphans != nil {
+			of.Binaries = binaryCounts(now.Tenants[name], handed)
+			of.Binaries.Orphans = orphans
+		}
+	}
+}
+
+// orphansOf returns those of a tenant; nil until all rows are read. It needs live.mu.
+func (v *live) orphansOf(tenant string) *metrics.OrphanTotals {
+	o, counted := v.orphans[tenant]
+	if !counted {
+		return nil
+	}
+	return &metrics.OrphanTotals{
+		Objects: o.Objects, Bytes: o.Bytes, Oldest: o.Oldest, Newest: o.Newest, Newer: o.Newer, NewerBytes: o.NewerBytes,
 	}
 }
 

@@ -113,7 +113,7 @@ func TestBucketSurvivesFaults(t *testing.T) {
 	}
 	r.faults.Decide(objecttest.Seeded(11, 0.2, append(objecttest.Transient(), objecttest.Starved)...))
 	s := r.listed()
-	check(t, s.Each(t.Context(), func(number int64, c pipeline.Content) error {
+	check(t, s.Each(t.Context(), "", func(number int64, c pipeline.Content) error {
 		if number%10 > 0 {
 			return nil
 		}
@@ -296,7 +296,7 @@ func TestUnordered(t *testing.T) {
 	check(t, err)
 	check(t, s.List(t.Context(), func(int64) {}))
 	var keys []string
-	check(t, s.Each(t.Context(), func(_ int64, c pipeline.Content) error {
+	check(t, s.Each(t.Context(), "", func(_ int64, c pipeline.Content) error {
 		keys = append(keys, c.Key)
 		return nil
 	}))
@@ -352,7 +352,7 @@ func TestManyObjects(t *testing.T) {
 		t.Errorf("%d objects", objects)
 	}
 	next := int64(0)
-	check(t, s.Each(t.Context(), func(number int64, c pipeline.Content) error {
+	check(t, s.Each(t.Context(), "", func(number int64, c pipeline.Content) error {
 		if number != next {
 			t.Errorf("number %d, want %d", number, next)
 		}

@@ -101,9 +101,9 @@ func (s *Source) Erased(_ context.Context, prefix string) ([]pipeline.Content, e
 func (s *Source) SeesErased() bool { return s.erased.Remark() != versionsHidden }
 
 // Each implements [pipeline.Contents].
-func (s *Source) Each(ctx context.Context, f func(number int64, c pipeline.Content) error) error {
+func (s *Source) Each(ctx context.Context, prefix string, f func(number int64, c pipeline.Content) error) error {
 	var of error // f's own errors are the caller's
-	err := s.current.Each(ctx, func(number int64, c pipeline.Content) error {
+	err := s.current.Each(ctx, prefix, func(number int64, c pipeline.Content) error {
 		of = f(number, c)
 		return of
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -24,7 +25,7 @@ func testEmpty(s *suite) {
 	if erased, err := contents.Erased(s.Context(), "a_1."); err != nil || len(erased) > 0 {
 		s.Errorf("%d erased, %v", len(erased), err)
 	}
-	s.check(contents.Each(s.Context(), func(int64, pipeline.Content) error { return errors.New("there is none") }))
+	s.check(contents.Each(s.Context(), "", func(int64, pipeline.Content) error { return errors.New("there is none") }))
 }
 
 // The order is that of whole keys as bytes: neither that of folders nor that of
@@ -41,7 +42,7 @@ func testOrder(s *suite) {
 	s.check(contents.List(s.Context(), func(objects int64) { told = max(told, objects) }))
 	keys, bytes := s.keys(), int64(0)
 	next := int64(0)
-	s.check(contents.Each(s.Context(), func(number int64, c pipeline.Content) error {
+	s.check(contents.Each(s.Context(), "", func(number int64, c pipeline.Content) error {
 		if number != next || c.Key != keys[number] || c.Size != int64(len(s.objects[c.Key])) || c.Modified.IsZero() {
 			return fmt.Errorf("object %d is %+v, want number %d, %q of %d bytes", number, c, next, keys[number], len(s.objects[keys[number]]))
 		}
@@ -52,8 +53,23 @@ func testOrder(s *suite) {
 	if objects, total := contents.Totals(); objects != int64(len(keys)) || next != objects || total != bytes || told != objects {
 		s.Errorf("%d objects of %d bytes, %d told, %d seen; want %d of %d", objects, total, told, next, len(keys), bytes)
 	}
+	for _, prefix := range []string{"a", "a/", "a/b", "t/", "t", "A", "0", "zz", "\U0001F600", "ä/"} {
+		var want, got []string
+		for i, key := range keys {
+			if strings.HasPrefix(key, prefix) {
+				want = append(want, fmt.Sprint(i, key))
+			}
+		}
+		s.check(contents.Each(s.Context(), prefix, func(number int64, c pipeline.Content) error {
+			got = append(got, fmt.Sprint(number, c.Key))
+			return nil
+		}))
+		if !slices.Equal(got, want) {
+			s.Errorf("%q: %v, want %v", prefix, got, want)
+		}
+	}
 	stop := errors.New("stop")
-	if err := contents.Each(s.Context(), func(int64, pipeline.Content) error { return stop }); !errors.Is(err, stop) {
+	if err := contents.Each(s.Context(), "", func(int64, pipeline.Content) error { return stop }); !errors.Is(err, stop) {
 		s.Errorf("Each has swallowed %v", err)
 	}
 }
@@ -175,7 +191,7 @@ func testTenant(s *suite) {
 	contents := s.process("t/")
 	s.check(contents.List(s.Context(), func(int64) {}))
 	var keys []string
-	s.check(contents.Each(s.Context(), func(_ int64, c pipeline.Content) error {
+	s.check(contents.Each(s.Context(), "", func(_ int64, c pipeline.Content) error {
 		keys = append(keys, c.Key)
 		return nil
 	}))
@@ -264,7 +280,7 @@ func testCancelled(s *suite) {
 	if err := contents.Stage(ctx, c, s.path("copy")); !errors.Is(err, context.Canceled) {
 		s.Errorf("staged with a cancelled context: %v", err)
 	}
-	if err := contents.Each(ctx, func(int64, pipeline.Content) error { return nil }); !errors.Is(err, context.Canceled) {
+	if err := contents.Each(ctx, "", func(int64, pipeline.Content) error { return nil }); !errors.Is(err, context.Canceled) {
 		s.Errorf("walked with a cancelled context: %v", err)
 	}
 }

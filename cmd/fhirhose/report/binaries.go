@@ -54,26 +54,37 @@ func ifWaiting(s *metrics.Status) string {
 // tenantBinaries has a line for each tenant with Binaries, of a job that moves all,
 // and their sum, which is that of the section before.
 func (p *printer) tenantBinaries(s *metrics.Status) {
-	names := slices.DeleteFunc(s.TenantNames(), func(name string) bool { return s.Tenants[name].Binaries == nil })
+	names := slices.DeleteFunc(s.TenantNames(), func(name string) bool { return !anyBinaries(s.Tenants[name]) })
 	if s.Binaries == nil || len(names) == 0 {
 		return
 	}
 	p.section("Binaries of tenants: " + human.Count(int64(len(names))))
-	rows := [][]string{{"", "rows", "written", "quarantined", "waiting", "contents", "bytes written", "erased", "recovered"}}
+	rows := [][]string{{"", "rows", "written", "quarantined", "waiting", "contents", "bytes written", "erased", "recovered", "orphans"}}
 	row := func(name string, c *metrics.BinaryCounts) {
+		orphans := ""
+		if c.Orphans != nil {
+			orphans = human.Count(c.Orphans.All())
+		}
 		rows = append(rows, []string{
 			name, human.Count(c.Rows), human.Count(c.Written), human.Count(total(c.Quarantined)), human.Count(c.Waiting),
-			human.Bytes(c.ContentBytes), human.Bytes(c.BytesWritten), human.Count(c.Erased), human.Count(c.Recovered),
+			human.Bytes(c.ContentBytes), human.Bytes(c.BytesWritten), human.Count(c.Erased), human.Count(c.Recovered), orphans,
 		})
 	}
 	for _, name := range names[:min(len(names), shownTenants)] {
 		row(name, s.Tenants[name].Binaries)
+	}
+	if anyBinaries(s.Tenants[""]) {
+		row("(none)", s.Tenants[""].Binaries)
 	}
 	row("total", &s.Binaries.BinaryCounts)
 	p.table(rows)
 	if more := len(names) - shownTenants; more > 0 {
 		p.line("  and %s more (--json shows all)", human.Plural(int64(more), "tenant"))
 	}
+}
+
+func anyBinaries(t *metrics.TenantTotals) bool {
+	return t != nil && t.Binaries != nil && (t.Binaries.Rows > 0 || t.Binaries.Orphans.All() > 0)
 }
 
 // ifNotRecovered says of erased contents whether they were looked for.
@@ -112,13 +123,25 @@ func orphanAges(o *metrics.OrphanTotals, exported time.Time) string {
 
 // lookAtOrphans says where their keys are.
 func lookAtOrphans(s *metrics.Status, c Context) []string {
-	if s.Phase != metrics.PhaseDone || s.Binaries == nil || s.Binaries.Orphans == nil {
+	if s.Phase != metrics.PhaseDone || s.Binaries == nil || s.Binaries.Orphans.All() == 0 {
 		return nil
 	}
-	if o := s.Binaries.Orphans; o.Objects+o.Newer == 0 {
-		return nil
+	const what = ": the objects of the binary bucket that no row names"
+	if c.Tenant == "" {
+		return []string{c.Output + "/" + orphansName + what + " (PHI)"}
 	}
-	return []string{c.Output + "/" + orphansName + ": the objects of the binary bucket that no row names (PHI)"}
+	var places []string
+	var none int64
+	if own := s.Tenants[""]; own != nil && own.Binaries != nil {
+		none = own.Binaries.Orphans.All()
+	}
+	if s.Binaries.Orphans.All() > none {
+		places = append(places, c.Tenant+"/"+orphansName+what+", under the tenant's prefix (PHI)")
+	}
+	if none > 0 {
+		places = append(places, c.Output+"/"+orphansName+what+", under no known tenant's prefix (PHI)")
+	}
+	return places
 }
 
 // briefBinaries is the line of `status`.

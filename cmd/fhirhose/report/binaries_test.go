@@ -26,10 +26,10 @@ func withBinaries() *metrics.Status {
 				Rows: 999, Written: 980, BytesWritten: 6_700_000_000, ContentBytes: 5_000_000_000,
 				Quarantined: map[string]int64{"content-missing": 12, "content-ambiguous": 4, "content-changed": 1, "over-file-cap": 2},
 				Erased:      30, Recovered: 5,
-			},
-			Orphans: &metrics.OrphanTotals{
-				Objects: 40, Bytes: 300_000_000, Oldest: now.Add(-900 * 24 * time.Hour), Newest: now.Add(-25 * time.Hour),
-				Newer: 7, NewerBytes: 1_000_000,
+				Orphans: &metrics.OrphanTotals{
+					Objects: 40, Bytes: 300_000_000, Oldest: now.Add(-900 * 24 * time.Hour), Newest: now.Add(-25 * time.Hour),
+					Newer: 7, NewerBytes: 1_000_000,
+				},
 			},
 		},
 	}
@@ -53,17 +53,23 @@ func TestGoldenBinaries(t *testing.T) {
 	rest := metrics.BinaryCounts{Rows: 9, Written: 7, ContentBytes: 1000, BytesWritten: 1400, Quarantined: map[string]int64{"content-missing": 2}, Erased: 1}
 	part.Rows, part.Written, part.ContentBytes, part.BytesWritten, part.Erased = 990, 973, 5_000_000_000-1000, 6_700_000_000-1400, 29
 	part.Quarantined = map[string]int64{"content-missing": 10, "content-ambiguous": 4, "content-changed": 1, "over-file-cap": 2}
+	own := metrics.BinaryCounts{Orphans: &metrics.OrphanTotals{Objects: 3, Bytes: 100_000_000, Newer: 7, NewerBytes: 1_000_000}}
+	part.Orphans, rest.Orphans = &metrics.OrphanTotals{Objects: 37, Bytes: 200_000_000}, &metrics.OrphanTotals{}
 	tenants.Tenants = map[string]*metrics.TenantTotals{
-		"": {Read: 1, Filtered: 1}, "clinic": {Read: 990, Written: 973, Quarantined: 17, Binaries: &part},
+		"": {Read: 1, Filtered: 1, Binaries: &own}, "clinic": {Read: 990, Written: 973, Quarantined: 17, Binaries: &part},
 		"annex": {Read: 9, Written: 7, Quarantined: 2, Binaries: &rest}, "empty": {},
 	}
 	for name, s := range map[string]*metrics.Status{"binaries": done, "binaries-moving": moving, "binaries-tenants": tenants} {
 		var text bytes.Buffer
-		if err := Text(&text, s, context()); err != nil {
+		in := context()
+		if s.Tenants != nil {
+			in.Tenant = "out/<tenant>/clinic-a"
+		}
+		if err := Text(&text, s, in); err != nil {
 			t.Fatal(err)
 		}
 		text.WriteString("\n=== status\n")
-		if err := Brief(&text, s, context(), now); err != nil {
+		if err := Brief(&text, s, in, now); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, name+".txt", text.Bytes())

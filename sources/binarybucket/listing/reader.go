@@ -165,15 +165,16 @@ func (l *Listing) Find(prefix string) (found []pipeline.Content, first int64, er
 	return found, first, nil
 }
 
-// Each calls f for every object in key order, with its number from 0.
-func (l *Listing) Each(ctx context.Context, f func(number int64, c pipeline.Content) error) error {
-	c, err := l.seek("")
+// Each calls f for every object whose key begins with prefix, in key order, with
+// its number from 0.
+func (l *Listing) Each(ctx context.Context, prefix string, f func(number int64, c pipeline.Content) error) error {
+	c, err := l.seek(prefix)
 	if err != nil {
 		return err
 	}
 	for {
 		ok, err := c.Next()
-		if err != nil || !ok {
+		if err != nil || !ok || !bytes.HasPrefix(c.entry.key, []byte(prefix)) {
 			return err
 		}
 		if c.number%1024 == 0 && ctx.Err() != nil {
