@@ -137,12 +137,15 @@ func (s *Simulation) history(r *request, store *datastore, key string) reply {
 	to := min(from+count, total)
 	out.Entry = append(out.Entry, seen[from:to]...)
 	if to < total {
-		// As it is on the service: = is bare in the page token.
-		token := base64.StdEncoding.EncodeToString([]byte(strconv.Itoa(page + 1)))
+		// As it is on the service: = is bare in the page token, and + too.
+		token := base64.StdEncoding.EncodeToString([]byte(tokenMark + strconv.Itoa(page+1)))
 		out.Link = []link{{"next", base(r.Request, store.ID) + key + "/_history?_count=" + strconv.Itoa(count) + "&page=" + token}}
 	}
 	return reply{status: http.StatusOK, body: out}
 }
+
+// tokenMark makes page tokens begin with ++++.
+const tokenMark = "\xfb\xef\xbe"
 
 // paging reads _count, at most 100, and a page token.
 func paging(query url.Values) (count, page int, ok bool) {
@@ -154,7 +157,7 @@ func paging(query url.Values) (count, page int, ok bool) {
 	if token := query.Get("page"); token != "" && err == nil {
 		text, wrong := base64.StdEncoding.DecodeString(token)
 		if err = wrong; err == nil {
-			page, err = strconv.Atoi(string(text))
+			page, err = strconv.Atoi(strings.TrimPrefix(string(text), tokenMark))
 		}
 	}
 	return count, page, err == nil && count >= 1 && count <= 100 && page >= 0

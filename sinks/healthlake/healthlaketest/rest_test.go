@@ -156,8 +156,8 @@ func TestHistoryPages(t *testing.T) {
 	first := r.bundle(r.call("GET", "Patient/a/_history?_count=2", ""))
 	equal(t, len(first.Entry), 2)
 	next := first.Link[0].URL
-	if !strings.HasSuffix(next, "=") {
-		t.Fatalf("%s has no bare =", next)
+	if !strings.HasSuffix(next, "=") || !strings.Contains(next, "page=+") {
+		t.Fatalf("%s has no bare = and +", next)
 	}
 	q := r.sign(r.newRequest("GET", next, ""), "")
 	_, q.URL.RawQuery, _ = strings.Cut(next, "?")

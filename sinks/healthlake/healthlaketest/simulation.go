@@ -126,6 +126,7 @@ func (s *Simulation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if latency > 0 && s.options.Sleep(r.Context(), latency) != nil || fault == Lost {
 		breakOff()
 	}
+	w.Header().Set("Date", s.options.Now().UTC().Format(http.TimeFormat))
 	for name, values := range header {
 		w.Header()[name] = values
 	}

@@ -1,0 +1,161 @@
+package healthlake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+)
+
+// statusError is an answer of the REST API that is no success.
+type statusError struct {
+	status int
+	date   string // of the answer
+}
+
+func (e *statusError) Error() string { return fmt.Sprintf("status %d", e.status) }
+
+// credentialError marks a failure to get credentials or a token.
+type credentialError struct{ err error }
+
+func (e *credentialError) Error() string { return "no credentials" }
+func (e *credentialError) Unwrap() error { return e.err }
+
+// finding is what matters of an error: for the retry, the kind and the text.
+type finding struct {
+	code        string // of the control plane, proved to be one
+	status      int    // of HTTP
+	skewed      bool   // this machine's clock and the service's differ
+	credentials bool   // there are none
+	network     bool
+}
+
+var codePattern = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
+
+// mostSkew is how old a signature may be.
+const mostSkew = 4 * time.Minute
+
+func examine(err error) (f finding) {
+	if err == nil {
+		return f
+	}
+	date := ""
+	if api, ok := errors.AsType[smithy.APIError](err); ok && codePattern.MatchString(api.ErrorCode()) {
+		f.code = api.ErrorCode()
+	}
+	if r, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && r.Response != nil && r.Response.Response != nil {
+		f.status, date = r.HTTPStatusCode(), r.Response.Header.Get("Date")
+	}
+	if r, ok := errors.AsType[*statusError](err); ok {
+		f.status, date = r.status, r.date
+	}
+	if at, wrong := http.ParseTime(date); wrong == nil {
+		f.skewed = time.Since(at).Abs() > mostSkew
+	}
+	_, f.credentials = errors.AsType[*credentialError](err)
+	_, isSend := errors.AsType[*smithyhttp.RequestSendError](err)
+	_, isURL := errors.AsType[*url.Error](err)
+	_, isNet := errors.AsType[net.Error](err)
+	f.network = f.status < 300 && (isSend || isURL || isNet || // an answer may break off after its status
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded))
+	return f
+}
+
+// isExpired tells whether other credentials are needed, for certain.
+func (f finding) isExpired() bool {
+	return f.credentials || f.status == http.StatusUnauthorized || f.code == "ExpiredTokenException"
+}
+
+// isForbidden tells whether other credentials may be let in. The REST API does
+// not say which 403 means a session that has expired.
+func (f finding) isForbidden() bool { return f.status == http.StatusForbidden }
+
+func (f finding) isThrottled() bool {
+	_, known := retry.DefaultThrottleErrorCodes[f.code]
+	return known || f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable
+}
+
+func (f finding) isTransient() bool {
+	return f.isThrottled() || f.network || f.status >= 500 && f.status != http.StatusNotImplemented
+}
+
+func (f finding) isDenied() bool {
+	return f.isExpired() || f.isForbidden() || slices.Contains([]string{"AccessDeniedException", "UnrecognizedClientException"}, f.code)
+}
+
+// fault turns an error into a pipeline.Error in our own words. What the SDK and
+// the server say is dropped: it carries URLs, ids and values (I10). A cancelled
+// context and a pipeline.Error pass as they are.
+func fault(op, object string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*pipeline.Error](err); ok {
+		return err
+	}
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s %s: %w", op, object, context.Canceled)
+	}
+	if errors.Is(err, ErrTooLarge) {
+		return &pipeline.Error{Op: op, Object: object, Err: ErrTooLarge}
+	}
+	f := examine(err)
+	words, kind, hint := f.verdict()
+	var said []string
+	if f.code != "" {
+		said = append(said, "HealthLake says "+f.code)
+	}
+	if f.status != 0 {
+		said = append(said, fmt.Sprintf("status %d", f.status))
+	}
+	if len(said) > 0 {
+		words += " (" + strings.Join(said, ", ") + ")"
+	}
+	return &pipeline.Error{Op: op, Object: object, Kind: kind, Err: errors.New(words), Hint: hint}
+}
+
+const hintLater = "run the same command again later; it goes on where it stopped"
+
+func (f finding) verdict() (words string, kind pipeline.Kind, hint string) {
+	switch {
+	case f.credentials:
+		return "no valid credentials", pipeline.KindAuth,
+			"renew the credentials (aws sso login, a new token, the instance's role), then run the same command again"
+	case f.skewed && f.isDenied():
+		return "this machine's clock is wrong", pipeline.KindAuth, "set this machine's clock, e.g. by NTP"
+	case f.isExpired():
+		return "the credentials have expired", pipeline.KindAuth, "renew the credentials, then run the same command again"
+	case f.isThrottled():
+		return "too many requests", pipeline.KindRetryLater, hintLater
+	case f.isDenied():
+		return "access denied", pipeline.KindAuth,
+			"allow this identity the healthlake: actions on the data store, and iam:PassRole on the role of the job"
+	case f.code == "ResourceNotFoundException":
+		return "not found", pipeline.KindConfig, "check the data store's id and region"
+	case f.code == "ConflictException":
+		return "the data store is not ready for this", pipeline.KindRetryLater, hintLater
+	case f.code == "ValidationException":
+		return "the settings are refused", pipeline.KindConfig, "check role_arn, output, kms_key and validation"
+	case f.network:
+		return "the connection failed", pipeline.KindRetryLater, hintLater
+	case f.isTransient():
+		return "the server failed", pipeline.KindRetryLater, hintLater
+	case f.status >= 400:
+		return "the request is refused", pipeline.KindFatal, ""
+	default:
+		return "the request failed", pipeline.KindOther, ""
+	}
+}

@@ -1,0 +1,164 @@
+package healthlake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+)
+
+// State is whether a resource exists.
+type State uint8
+
+// The states.
+const (
+	Exists  State = iota
+	Missing       // it has never existed
+	Deleted
+)
+
+// Resource is the current version of a resource.
+type Resource struct {
+	State   State
+	Version string // HealthLake's own, in no relation to that of the source
+	Body    []byte // JSON; nil unless it exists
+}
+
+// Read reads the current version of a resource. A body over 64 MiB is
+// ErrTooLarge.
+func (s *Store) Read(ctx context.Context, resourceType, id string) (Resource, error) {
+	a, err := s.request(ctx, "read a resource of data store", http.MethodGet, resourceType+"/"+url.PathEscape(id), nil, oneOf(200, 404, 410))
+	if err != nil {
+		return Resource{}, err
+	}
+	switch a.status {
+	case http.StatusNotFound:
+		return Resource{State: Missing}, nil
+	case http.StatusGone:
+		return Resource{State: Deleted}, nil
+	}
+	return Resource{State: Exists, Version: a.version, Body: a.body}, nil
+}
+
+// Version is a version in the history of a resource.
+type Version struct {
+	Number string // HealthLake's own; "" where it says none
+	Body   []byte // JSON; nil of a deletion
+}
+
+// historyPage is how many versions are asked for at a time: each may be 400 KB.
+const historyPage = 20
+
+// History returns the versions of a resource, the newest first. HealthLake shows
+// a version minutes late: that one is missing proves nothing before.
+func (s *Store) History(ctx context.Context, resourceType, id string) ([]Version, error) {
+	const op = "read a history of data store"
+	var all []Version
+	query := "_count=" + strconv.Itoa(historyPage)
+	seen := map[string]bool{}
+	for query != "" && !seen[query] {
+		seen[query] = true // a link that leads back would have no end
+		a, err := s.request(ctx, op, http.MethodGet, resourceType+"/"+url.PathEscape(id)+"/_history?"+query, nil, oneOf(200, 404))
+		if err != nil || a.status == http.StatusNotFound {
+			return nil, err
+		}
+		page, err := s.bundle(op, a.body)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range page.Entry {
+			v := Version{Number: versionOf(e.Response.ETag)}
+			if e.Request.Method != http.MethodDelete {
+				v.Body = e.Resource
+			}
+			all = append(all, v)
+		}
+		if query, err = next(page.Link); err != nil {
+			return nil, s.contradiction(op, "the link to the next page cannot be read")
+		}
+	}
+	return all, nil
+}
+
+// Count returns how many resources of a type exist. HealthLake notices a change
+// with a delay of some seconds.
+func (s *Store) Count(ctx context.Context, resourceType string) (int64, error) {
+	const op = "count the resources of data store"
+	a, err := s.request(ctx, op, http.MethodGet, resourceType+"?_summary=count", nil, oneOf(200))
+	if err != nil {
+		return 0, err
+	}
+	b, err := s.bundle(op, a.body)
+	if err != nil {
+		return 0, err
+	}
+	if b.Total == nil {
+		return 0, s.contradiction(op, "the answer has no total")
+	}
+	return *b.Total, nil
+}
+
+// bundle is what is read of a Bundle.
+type bundle struct {
+	ResourceType string `json:"resourceType"`
+	Total        *int64 `json:"total"`
+	Link         []link `json:"link"`
+	Entry        []struct {
+		Resource json.RawMessage `json:"resource"`
+		Request  struct {
+			Method string `json:"method"`
+		} `json:"request"`
+		Response struct {
+			Status string `json:"status"`
+			ETag   string `json:"etag"`
+		} `json:"response"`
+	} `json:"entry"`
+}
+
+type link struct {
+	Relation string `json:"relation"`
+	URL      string `json:"url"`
+}
+
+func (s *Store) bundle(op string, body []byte) (b bundle, err error) {
+	if json.Unmarshal(body, &b) != nil || b.ResourceType != "Bundle" {
+		return b, s.contradiction(op, "the answer is no Bundle")
+	}
+	return b, nil
+}
+
+// contradiction is an answer that HealthLake's documents do not know.
+func (s *Store) contradiction(op, words string) error {
+	return &pipeline.Error{Op: op, Object: s.options.Datastore, Kind: pipeline.KindFatal, Err: errors.New(words)}
+}
+
+// next returns the query of the link to the next page, "" being none. Its page
+// token comes with bare = and +, which have to be escaped before they are
+// signed. The rest of the link is not followed: nothing but the store's own
+// base gets a signature.
+func next(links []link) (string, error) {
+	for _, l := range links {
+		if l.Relation != "next" {
+			continue
+		}
+		_, query, _ := strings.Cut(l.URL, "?")
+		values, err := url.ParseQuery(strings.ReplaceAll(query, "+", "%2B"))
+		return values.Encode(), err
+	}
+	return "", nil
+}
+
+// versionOf reads W/"7".
+func versionOf(etag string) string {
+	return strings.Trim(strings.TrimPrefix(etag, "W/"), `"`)
+}
+
+func oneOf(good ...int) func(int) bool {
+	return func(status int) bool { return slices.Contains(good, status) }
+}

@@ -1,0 +1,96 @@
+package healthlake
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+)
+
+// service is the name that signatures are made for.
+const service = "healthlake"
+
+// maxAnswer bounds the body of an answer (I7).
+const maxAnswer = 64 << 20
+
+// ErrTooLarge is of an answer over 64 MiB, such as a Binary: it is not read.
+var ErrTooLarge = errors.New("larger than 64 MiB")
+
+// answer is an answer of the REST API that was understood.
+type answer struct {
+	status  int
+	version string // of the ETag; "" is none
+	body    []byte
+}
+
+// request makes a call of the REST API below the store's base, again where that
+// helps. An answer with a status of ok is returned; any other is an error, which
+// names neither the path nor what the server says (I10).
+func (s *Store) request(ctx context.Context, op, method, path string, body []byte, ok func(status int) bool) (answer, error) {
+	return persist(ctx, s, op, s.options.Datastore, func(ctx context.Context) (answer, error) {
+		if err := s.pace.Wait(ctx); err != nil {
+			return answer{}, err
+		}
+		r, err := http.NewRequestWithContext(ctx, method, s.base+path, bytes.NewReader(body))
+		if err != nil {
+			return answer{}, err
+		}
+		if len(body) > 0 {
+			r.Header.Set("Content-Type", "application/fhir+json")
+		}
+		if s.bearer == nil {
+			if err := s.sign(ctx, r, body); err != nil {
+				return answer{}, err
+			}
+			return s.send(r, ok)
+		}
+		token, err := s.bearer.token(ctx)
+		if err != nil {
+			return answer{}, err
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		a, err := s.send(r, ok)
+		if f := examine(err); f.isExpired() || f.isForbidden() {
+			s.bearer.refuse(token)
+		}
+		return a, err
+	})
+}
+
+func (s *Store) sign(ctx context.Context, r *http.Request, body []byte) error {
+	credentials, err := s.credentials.Retrieve(ctx)
+	if err != nil {
+		return &credentialError{err}
+	}
+	sum := sha256.Sum256(body)
+	return v4.NewSigner().SignHTTP(ctx, credentials, r, hex.EncodeToString(sum[:]), service, s.region, time.Now())
+}
+
+func (s *Store) send(r *http.Request, ok func(int) bool) (a answer, err error) {
+	response, err := s.http.Do(r)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if !ok(response.StatusCode) {
+		// So that the connection can be used again.
+		_, _ = io.CopyN(io.Discard, response.Body, maxErrorBody)
+		return answer{}, &statusError{response.StatusCode, response.Header.Get("Date")}
+	}
+	a.status, a.version = response.StatusCode, versionOf(response.Header.Get("ETag"))
+	if a.body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1)); err != nil {
+		return answer{}, err
+	}
+	if len(a.body) > maxAnswer {
+		return answer{}, ErrTooLarge
+	}
+	return a, nil
+}
+
+const maxErrorBody = 64 << 10

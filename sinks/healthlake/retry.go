@@ -1,0 +1,47 @@
+package healthlake
+
+import (
+	"context"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+const (
+	attemptTimeout = 2 * time.Minute // one attempt with its answer
+	longestPause   = 30 * time.Second
+)
+
+// persist does something until it succeeds, fails for good, or patience ends.
+// Its error is scrubbed; a cancelled context is returned as such.
+func persist[T any](ctx context.Context, s *Store, op, object string, do func(context.Context) (T, error)) (T, error) {
+	pauses := backoff.NewExponentialBackOff()
+	pauses.MaxInterval = longestPause
+	began, denied := time.Now(), false
+	out, err := backoff.Retry(ctx, func() (T, error) {
+		out, err := do(ctx)
+		if err == nil {
+			return out, nil
+		}
+		f := examine(err)
+		patience := time.Duration(0)
+		switch {
+		case f.isExpired(): // somebody may log in again
+			s.credentials.Invalidate()
+			patience = s.options.CredentialPatience
+		case f.isForbidden() && !denied: // an expired session, maybe
+			s.credentials.Invalidate()
+			denied, patience = true, s.options.Patience
+		case f.isTransient():
+			patience = s.options.Patience
+		}
+		if time.Since(began) >= patience {
+			return out, backoff.Permanent(err)
+		}
+		return out, err
+	}, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(0))
+	if ctx.Err() != nil && err != nil {
+		err = ctx.Err()
+	}
+	return out, fault(op, object, err)
+}
