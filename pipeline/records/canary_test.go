@@ -19,7 +19,7 @@ func TestCanaryOfTheCheckpoint(t *testing.T) {
 		case n%10 == 7:
 			add(recordstest.CanaryBinary(n))
 			if n != 37 { // missing
-				b.putBytes(b.contents, recordstest.CanaryKey(n)+"pdf", recordstest.CanaryContent(n*500)) // from some size on a large one
+				b.putBytes(b.contents, recordstest.CanaryKey(n)+"pdf", recordstest.CanaryContent(n*250)) // from some size on a large one
 			}
 		default:
 			add(recordstest.CanaryRow(n))

@@ -140,8 +140,11 @@ func NoCanaryCommitted(t *testing.T, j Job) {
 	var commits, found atomic.Int64
 	defer faultpoint.Set(func(point string) error {
 		switch point {
-		case "fetch", "chunk": // slowly, so that many cuts come between
-			time.Sleep(2 * time.Millisecond)
+		case "chunk": // slowly, so that a cut comes before most of them
+			for before, waited := commits.Load(), 0; commits.Load() == before && waited < 20; waited++ {
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(time.Millisecond) // until the next cut may follow
 		case "committed":
 			commits.Add(1)
 			checkpoint, err := os.ReadFile(j.checkpoint())
