@@ -1,0 +1,305 @@
+package importing
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/output"
+)
+
+// Options of an Importer.
+type Options struct {
+	Job    string // name of the job
+	Tenant string // "" in a job without tenants
+	RunID  string // of the move that wrote the folders
+	Target string // what tells this store from others, e.g. its ARN
+	State  string // directory for failures
+
+	// OnFailure says whether the next folder is sent after one of which the
+	// target has refused resources.
+	GoOnAfterFailures bool
+	// Again names folders whose job failed or was cancelled and is to be started
+	// anew.
+	Again []string
+
+	Log *slog.Logger
+	// Waiting is told what the importer waits for; "" is nothing. It may be nil.
+	Waiting func(what string)
+}
+
+// Checkpoint stores what was begun and what came of it. checkpoint.Store fulfils it.
+type Checkpoint interface {
+	Each(bucket string, f func(key string, value []byte) error) error
+	Commit(changes []output.Change) error
+}
+
+// Importer imports the folders of one job into one target.
+type Importer struct {
+	target Target
+	store  Checkpoint
+	o      Options
+	known  map[string]*Record // by folder
+}
+
+// New returns an importer. It does nothing before Run.
+func New(target Target, store Checkpoint, o Options) *Importer {
+	if o.Waiting == nil {
+		o.Waiting = func(string) {}
+	}
+	return &Importer{target: target, store: store, o: o}
+}
+
+// bucket is where the checkpoint keeps the records, by folder.
+func (i *Importer) bucket() string { return strings.TrimSuffix("import/"+i.o.Tenant, "/") }
+
+// Record is what the checkpoint knows of one folder.
+type Record struct {
+	Attempt  int    `json:"attempt"` // from 1
+	Name     string `json:"name"`    // of the target's job
+	Token    string `json:"token"`
+	Job      string `json:"job,omitempty"`    // its id, once the target has told it
+	Status   string `json:"status,omitempty"` // the target's last word, of a closed list
+	Over     bool   `json:"over,omitempty"`   // the target's job has ended
+	Done     bool   `json:"done,omitempty"`   // and every line of the folder is accounted for
+	Scanned  int64  `json:"scanned,omitempty"`
+	Imported int64  `json:"imported,omitempty"`
+	Failed   int64  `json:"failed,omitempty"`
+}
+
+// ErrDiffers is that what the target says it has taken is not what was written.
+var ErrDiffers = errors.New("the target's count differs from what was written")
+
+// ErrRefused is that the target has refused resources of a folder that is done.
+var ErrRefused = errors.New("the target has refused resources")
+
+// Run imports the folders that are not done, in order. It returns
+//   - nil when all are done and no resource was refused;
+//   - ErrRefused if some were: at once, or at the end with GoOnAfterFailures;
+//   - ErrDiffers if a folder's numbers do not add up. No later one is sent;
+//   - a pipeline.Error of KindFatal if the target gave up on a folder. No later
+//     one is sent until it was named in Again;
+//   - the context's error: the target's job goes on, and the next Run takes it up.
+func (i *Importer) Run(ctx context.Context, folders []Folder) error {
+	folders = slices.Clone(folders)
+	InOrder(folders)
+	if err := i.load(folders); err != nil {
+		return err
+	}
+	refused := false
+	for _, folder := range folders {
+		record := i.known[folder.Name]
+		if record == nil || !record.Done {
+			var err error
+			if record, err = i.folder(ctx, folder, record); err != nil {
+				return err
+			}
+		}
+		refused = refused || record.Failed > 0
+		if refused && !i.o.GoOnAfterFailures {
+			return refusal(folder.Name, record)
+		}
+	}
+	if refused {
+		return ErrRefused
+	}
+	return nil
+}
+
+func refusal(folder string, r *Record) error {
+	return &pipeline.Error{
+		Op: "import", Object: folder, Kind: pipeline.KindOther,
+		Err:  fmt.Errorf("%w: %d of %d", ErrRefused, r.Failed, r.Scanned),
+		Hint: "look at them with `fhirhose quarantine`; on_import_error: continue sends the later folders all the same",
+	}
+}
+
+// load reads the records. One of a folder that is not there any more means that
+// these are not the folders that were being imported.
+func (i *Importer) load(folders []Folder) error {
+	i.known = make(map[string]*Record)
+	err := i.store.Each(i.bucket(), func(key string, value []byte) error {
+		r := new(Record)
+		i.known[key] = r
+		return json.Unmarshal(value, r)
+	})
+	if err != nil {
+		return output.Damaged(err)
+	}
+	for name := range i.known {
+		if !slices.ContainsFunc(folders, func(f Folder) bool { return f.Name == name }) {
+			return &pipeline.Error{
+				Op: "import", Object: name, Kind: pipeline.KindFatal,
+				Err:  errors.New("its import was begun, and the job has no such folder"),
+				Hint: "put back the job's output as it was",
+			}
+		}
+	}
+	return nil
+}
+
+func (i *Importer) commit(folder string, r *Record) error {
+	value, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if err := i.store.Commit([]output.Change{{Bucket: i.bucket(), Key: folder, Value: value}}); err != nil {
+		return err
+	}
+	i.known[folder] = r
+	return nil
+}
+
+// folder brings one folder to its end.
+func (i *Importer) folder(ctx context.Context, f Folder, r *Record) (*Record, error) {
+	switch {
+	case r == nil:
+		r = i.plan(f, 1)
+	case r.Over && slices.Contains(i.o.Again, f.Name):
+		r = i.plan(f, r.Attempt+1)
+	}
+	// The intent comes first: a crash from here on finds the job by its name.
+	if r.Job == "" {
+		if err := i.commit(f.Name, r); err != nil {
+			return nil, err
+		}
+		if err := i.start(ctx, f, r); err != nil {
+			return nil, err
+		}
+	}
+	job, err := i.await(ctx, f, r)
+	if err != nil {
+		return nil, err
+	}
+	return r, i.settle(ctx, f, r, job)
+}
+
+// plan names a job so that any process of this run would name it the same.
+func (i *Importer) plan(f Folder, attempt int) *Record {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %d", i.o.RunID, i.o.Tenant, i.o.Target, f.Name, attempt))
+	token := hex.EncodeToString(sum[:])
+	// 64 characters at most, and no two alike: the end of the token tells runs apart.
+	name := fmt.Sprintf("%s-%s-%s", i.o.Job[:min(len(i.o.Job), 32)], f.Name[:min(len(f.Name), 22)], token[:8])
+	return &Record{Attempt: attempt, Name: name, Token: token}
+}
+
+// start finds the folder's job, or begins it once no other import is under way.
+func (i *Importer) start(ctx context.Context, f Folder, r *Record) error {
+	job, found, err := i.target.Find(ctx, r.Name)
+	if err != nil {
+		return err
+	}
+	if !found {
+		if err := i.awaitOthers(ctx, r.Name); err != nil {
+			return err
+		}
+		// The same token: what an unseen start has begun is what this returns.
+		if job.ID, err = i.target.Start(ctx, f.Name, r.Token, r.Name); err != nil {
+			return err
+		}
+		i.o.Log.Info("import started", "folder", f.Name, "job", job.ID)
+	}
+	r.Job = job.ID
+	return i.commit(f.Name, r)
+}
+
+// awaitOthers returns when no job but one of this name is unfinished.
+func (i *Importer) awaitOthers(ctx context.Context, name string) error {
+	defer i.o.Waiting("")
+	for pause := firstPause; ; pause = next(pause) {
+		jobs, err := i.target.Unfinished(ctx)
+		if err != nil {
+			return err
+		}
+		jobs = slices.DeleteFunc(jobs, func(j Job) bool { return j.Name == name })
+		if len(jobs) == 0 {
+			return nil
+		}
+		i.o.Waiting("import of somebody else " + jobs[0].ID)
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// await returns the job once it is over.
+func (i *Importer) await(ctx context.Context, f Folder, r *Record) (Job, error) {
+	defer i.o.Waiting("")
+	for pause := firstPause; ; pause = next(pause) {
+		job, err := i.target.Describe(ctx, r.Job)
+		if err != nil {
+			return Job{}, err
+		}
+		if job.Status != r.Status {
+			r.Status = job.Status
+			i.o.Log.Info("import", "folder", f.Name, "job", r.Job, "status", job.Status)
+		}
+		if job.State.over() {
+			return job, nil
+		}
+		i.o.Waiting("import of " + f.Name)
+		if err := sleep(ctx, pause); err != nil {
+			return Job{}, err
+		}
+	}
+}
+
+// settle accounts for every line of a folder whose job is over.
+func (i *Importer) settle(ctx context.Context, f Folder, r *Record, job Job) error {
+	r.Over, r.Scanned, r.Imported, r.Failed = true, job.Scanned, job.Imported, job.Failed
+	if job.State != Completed {
+		if err := i.commit(f.Name, r); err != nil {
+			return err
+		}
+		return &pipeline.Error{
+			Op: "import", Object: f.Name, Kind: pipeline.KindFatal,
+			Err:  fmt.Errorf("the target gave up: job %s is %s", r.Job, job.Status),
+			Hint: "mend what the target's console says of that job, then: fhirhose import --again " + f.Name,
+		}
+	}
+	kept, err := i.keepFailures(ctx, f, r)
+	if err != nil {
+		return err
+	}
+	r.Done = job.Scanned == f.Lines && job.Imported+job.Failed == job.Scanned && kept == job.Failed
+	if err := i.commit(f.Name, r); err != nil {
+		return err
+	}
+	if !r.Done {
+		return &pipeline.Error{
+			Op: "import", Object: f.Name, Kind: pipeline.KindFatal,
+			Err: fmt.Errorf("%w: %d lines written; scanned %d, imported %d, failed %d, of which %d are told",
+				ErrDiffers, f.Lines, job.Scanned, job.Imported, job.Failed, kept),
+			Hint: "look at job " + r.Job + " in the target's console; to send the folder once more: fhirhose import --again " + f.Name,
+		}
+	}
+	i.o.Log.Info("folder imported", "folder", f.Name, "job", r.Job, "resources", r.Imported, "failed", r.Failed)
+	return nil
+}
+
+// Pauses between two questions to the target. An import takes minutes to hours.
+const (
+	firstPause   = 5 * time.Second
+	longestPause = time.Minute
+)
+
+func next(pause time.Duration) time.Duration { return min(pause*3/2, longestPause) }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
