@@ -186,12 +186,7 @@ func KillAtEveryPoint(t *testing.T, newJob func(t *testing.T) Job, must ...strin
 // in the life of each job, until so many kills have hit the middle. The
 // environment variable FHIRHOSE_KILLS overrides kills.
 func KillAtRandomMoments(t *testing.T, newJob func(t *testing.T) Job, kills int) {
-	if text := os.Getenv("FHIRHOSE_KILLS"); text != "" {
-		var err error
-		if kills, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	kills = killsWanted(t, kills)
 	whole := newJob(t)
 	begin := time.Now()
 	whole.inChild(t, order{})
@@ -209,4 +204,18 @@ func KillAtRandomMoments(t *testing.T, newJob func(t *testing.T) Job, kills int)
 		}
 		j.finish(t, want)
 	}
+}
+
+// killsWanted is what FHIRHOSE_KILLS says, or kills.
+func killsWanted(t *testing.T, kills int) int {
+	t.Helper()
+	text := os.Getenv("FHIRHOSE_KILLS")
+	if text == "" {
+		return kills
+	}
+	kills, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kills
 }

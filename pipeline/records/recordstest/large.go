@@ -3,8 +3,11 @@ package recordstest
 import (
 	"encoding/json"
 	"errors"
+	"math/bits"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,6 +27,7 @@ type Moment struct {
 // KillWithinLarge SIGKILLs children within the one large content of a job, at each
 // moment in turn, proves by what they leave in `state` that they were there, and
 // lets the job end (I2). newJob returns a job over the same input in a fresh place.
+// The environment variable FHIRHOSE_KILLS has the moments come round so many times.
 func KillWithinLarge(t *testing.T, newJob func(t *testing.T) Job, moments ...Moment) {
 	var want []string
 	t.Run("whole", func(t *testing.T) {
@@ -31,8 +35,9 @@ func KillWithinLarge(t *testing.T, newJob func(t *testing.T) Job, moments ...Mom
 		j.inChild(t, order{})
 		want = j.Place.Tree(t)
 	})
+	moments = slices.Repeat(moments, max(1, killsWanted(t, 0)/len(moments)))
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 10 {
+	for range 10 + len(moments) {
 		if len(moments) == 0 || t.Failed() {
 			return
 		}
@@ -61,8 +66,11 @@ func (j Job) killWithinLarge(t *testing.T, random *rand.Rand, moments []Moment) 
 		}
 		now := j.largeProgress(t)
 		t.Logf("%+v, after %v: %+v", at, o.After, now)
-		if now.Offset < past.Offset || past.Offset > 0 && now.Staging {
+		switch {
+		case now.Offset < past.Offset, past.Offset > 0 && now.Staging, now.Staging && now.Copied < past.Copied:
 			t.Errorf("%+v, and before that %+v", now, past)
+		case at.Point == "range" && now.Copied == 0:
+			t.Errorf("nothing of %d ranges is noted", at.N)
 		}
 		if now.Staging != (at.Since == "range") || (now.Offset > 0) != (at.Since == "chunk") {
 			break
@@ -75,6 +83,7 @@ func (j Job) killWithinLarge(t *testing.T, random *rand.Rand, moments []Moment) 
 // largeProgress is how far a job has come with its large content, by its `state`.
 type largeProgress struct {
 	Staging bool  // a part of it is copied
+	Copied  int   // ranges that the next process need not copy
 	Offset  int64 `json:"offset"` // bytes whose base64 is committed; 0 before the first and after the last cut within it
 }
 
@@ -95,10 +104,26 @@ func (j Job) largeProgress(t *testing.T) largeProgress {
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	parts, err := filepath.Glob(filepath.Join(j.State, "binaries", "content-*.part"))
+	state.Large.Staging = len(j.besideContent(t, ".part")) > 0
+	for _, name := range j.besideContent(t, ".progress") {
+		var noted struct{ Done []byte }
+		text, err := os.ReadFile(name)
+		if err := errors.Join(err, json.Unmarshal(text, &noted)); err != nil {
+			t.Fatal(err)
+		}
+		for _, ranges := range noted.Done {
+			state.Large.Copied += bits.OnesCount8(ranges)
+		}
+	}
+	return state.Large
+}
+
+// besideContent names what lies in `state` beside the copy of the content.
+func (j Job) besideContent(t *testing.T, suffix string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(j.State, "binaries", "content-*"+suffix))
 	if err != nil {
 		t.Fatal(err)
 	}
-	state.Large.Staging = len(parts) > 0
-	return state.Large
+	return names
 }
