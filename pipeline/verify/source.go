@@ -1,0 +1,136 @@
+package verify
+
+import (
+	"context"
+	"slices"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/ledger"
+)
+
+// expected is what the ledger says of one type in one hash range.
+type expected struct {
+	cell                // of the live resources
+	deleted      uint64 // resources that must be gone
+	inconclusive bool   // it holds resources that no sum can judge
+}
+
+// source is the ledger's side, type by type.
+type source struct {
+	types map[string]*[leads]expected
+	// uncommitted counts resources that the source never showed.
+	uncommitted int64
+}
+
+// readSource folds the whole ledger into sums.
+func readSource(ctx context.Context, book *ledger.Ledger, memory int) (*source, error) {
+	s := &source{types: make(map[string]*[leads]expected)}
+	var buf nameBuffer
+	for r, err := range book.Resources(ctx, memory) {
+		if err != nil {
+			return nil, err
+		}
+		if r.Fate == ledger.Uncommitted {
+			s.uncommitted++
+			continue
+		}
+		of, ok := s.types[string(r.Type)]
+		if !ok {
+			of = new([leads]expected)
+			s.types[string(r.Type)] = of
+		}
+		e := &of[keyOf(r.ID).lead()]
+		switch {
+		case r.Fate == ledger.Live:
+			last := lastRows(r)
+			name := buf.name(r.Type, r.ID)
+			e.content.add(name, &last[0].Content)
+			e.label.add(name, &last[0].Label)
+			for i := range last[1:] {
+				e.inconclusive = e.inconclusive || last[1+i].Label != last[0].Label
+			}
+		case r.Deletable():
+			e.deleted++
+		default:
+			e.inconclusive = true
+		}
+	}
+	return s, nil
+}
+
+// lastRows returns the committed rows of a resource's highest committed version.
+// All have that version; other committed rows may stand among them no more.
+func lastRows(r *ledger.Resource) []ledger.Entry {
+	to := len(r.Versions)
+	for to > 0 && !r.Versions[to-1].Committed() {
+		to--
+	}
+	from := to
+	for from > 0 && r.Versions[from-1].Version == r.Versions[to-1].Version && r.Versions[from-1].Committed() {
+		from--
+	}
+	return r.Versions[from:to]
+}
+
+// side is a resource as judge sees it.
+type side struct {
+	*ledger.Resource
+	last []ledger.Entry // rows of the last version
+}
+
+func newSide(r *ledger.Resource) side { return side{r, lastRows(r)} }
+
+// agreed tells whether the rows of the last version agree on what was written.
+func (s side) agreed() bool {
+	for i := range s.last {
+		if s.last[i].Written() != s.last[0].Written() || s.last[i].Content != s.last[0].Content ||
+			(s.last[i].Status == pipeline.Deleted) != (s.last[0].Status == pipeline.Deleted) {
+			return false
+		}
+	}
+	return true
+}
+
+// isLast tells whether a row of the last version has these digests.
+func (s side) isLast(t *tuple) bool {
+	return slices.ContainsFunc(s.last, func(e ledger.Entry) bool {
+		return e.Written() && e.Content == t.content && e.Label == t.label
+	})
+}
+
+// earlier tells whether a written version before the last one has these digests,
+// or, if labels do not count, this content.
+func (s side) earlier(t *tuple, labels bool) bool {
+	for i := range s.Versions {
+		e := &s.Versions[i]
+		if e.Written() && e.Committed() && e.Version < s.last[0].Version && e.Content == t.content && (!labels || e.Label == t.label) {
+			return true
+		}
+	}
+	return false
+}
+
+// ours tells whether any written version has this content.
+func (s side) ours(t *tuple) bool {
+	for i := range s.Versions {
+		if e := &s.Versions[i]; e.Written() && e.Committed() && e.Content == t.content {
+			return true
+		}
+	}
+	return false
+}
+
+// filteredOut tells whether the job's settings kept all versions out.
+func (s side) filteredOut() bool {
+	for i := range s.Versions {
+		if e := &s.Versions[i]; e.Committed() && e.Reason.Outcome() != pipeline.Filtered {
+			return false
+		}
+	}
+	return true
+}
+
+// maybeDeleted tells whether a row of the last version is DELETED.
+func (s side) maybeDeleted() bool {
+	return slices.ContainsFunc(s.last, func(e ledger.Entry) bool { return e.Status == pipeline.Deleted })
+}
