@@ -1,16 +1,15 @@
 package digest
 
 import (
-	"crypto/sha256"
-
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/digest/canon"
+	"github.com/fhirhose/fhirhose/pipeline/digest/sha"
 )
 
 // Sums are the digests of one resource.
 type Sums struct {
-	Content [sha256.Size]byte
-	Label   [sha256.Size]byte
+	Content [sha.Size]byte
+	Label   [sha.Size]byte
 }
 
 // Digester computes the digests of plain FHIR JSON. Its buffers are reused: one
@@ -45,7 +44,7 @@ func (d *Digester) Resource(line []byte) (Sums, pipeline.Reason) {
 	if t.Fault() != pipeline.NoReason {
 		return Sums{}, t.Fault()
 	}
-	content := sha256.Sum256(t.Content(base, k))
+	content := sha.Of(t.Content(base, k))
 	switch {
 	case t.Fault() != pipeline.NoReason: // a name of the outermost object occurs twice
 		return Sums{}, t.Fault()

@@ -2,13 +2,13 @@ package digest
 
 import (
 	"bytes"
-	"crypto/sha256"
 
 	"github.com/fhirhose/fhirhose/pipeline/digest/canon"
+	"github.com/fhirhose/fhirhose/pipeline/digest/sha"
 )
 
 // noLabels is SHA-256 of "{}": the label digest of a resource without labels.
-var noLabels = [sha256.Size]byte{
+var noLabels = [sha.Size]byte{
 	0x44, 0x13, 0x6f, 0xa3, 0x55, 0xb3, 0x67, 0x8a, 0x11, 0x46, 0xad, 0x16, 0xf7, 0xe8, 0x64, 0x9e,
 	0x94, 0xfb, 0x4f, 0xc2, 0x1f, 0xe7, 0x7e, 0x83, 0x10, 0xc0, 0x60, 0xf6, 0x1c, 0xaa, 0xff, 0x8a,
 }
@@ -18,7 +18,7 @@ var noLabels = [sha256.Size]byte{
 type Labels struct {
 	text []byte // canonical text of the labels; empty if there are none
 	last []byte // the text before that was hashed, and its digest: labels repeat
-	sum  [sha256.Size]byte
+	sum  [sha.Size]byte
 }
 
 // Reset starts a new resource.
@@ -37,13 +37,13 @@ func (l *Labels) Take(profile, security, tag []byte) {
 }
 
 // Sum returns the label digest.
-func (l *Labels) Sum() [sha256.Size]byte {
+func (l *Labels) Sum() [sha.Size]byte {
 	if len(l.text) <= len("{}") {
 		return noLabels
 	}
 	if !bytes.Equal(l.text, l.last) {
 		l.last = append(l.last[:0], l.text...)
-		l.sum = sha256.Sum256(l.text)
+		l.sum = sha.Of(l.text)
 	}
 	return l.sum
 }

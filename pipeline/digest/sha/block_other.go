@@ -2,6 +2,8 @@
 
 package sha
 
+const hasNI = false
+
 func blocks(chain *[8]uint32, p []byte) { stdBlocks(chain, p) }
 
 func oneBlock(chain *[8]uint32, p *[BlockSize]byte) { stdOneBlock(chain, p) }

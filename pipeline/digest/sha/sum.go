@@ -1,6 +1,7 @@
 package sha
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -36,6 +37,16 @@ var _ io.Writer = (*Sum)(nil)
 func (s *Sum) Write(p []byte) (int, error) {
 	blocks(&s.chain, s.fill(p))
 	return len(p), nil
+}
+
+// Of returns the digest of p.
+func Of(p []byte) [Size]byte {
+	if !hasNI {
+		return sha256.Sum256(p)
+	}
+	var s Sum
+	_, _ = s.Write(p)
+	return s.Sum()
 }
 
 // WriteBoth is a.Write(p) and b.Write(q), side by side as far as both have whole

@@ -45,6 +45,9 @@ func known(t *testing.T) {
 		{strings.Repeat("a", 1_000_000), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
 	} {
 		s := sumOf([]byte(c.message))
+		if s.Sum() != sha.Of([]byte(c.message)) {
+			t.Errorf("%.20q: Of gives another sum", c.message)
+		}
 		if sum := s.Sum(); hex.EncodeToString(sum[:]) != c.sum {
 			t.Errorf("%.20q: %x", c.message, sum)
 		}
@@ -69,7 +72,7 @@ func everyLengthInRandomParts(t *testing.T) {
 					t.Fatalf("sum of the first %d bytes of %d", to, n)
 				}
 			}
-			if s.Sum() != sha256.Sum256(p) || s.Size() != int64(n) {
+			if s.Sum() != sha256.Sum256(p) || sha.Of(p) != s.Sum() || s.Size() != int64(n) {
 				t.Fatalf("sum of %d bytes, size %d", n, s.Size())
 			}
 		}
