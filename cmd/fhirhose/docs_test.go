@@ -78,6 +78,13 @@ deletes by prefix, so that deleting ` + "`abc`" + ` also takes the object of ` +
 looked for among noncurrent objects, those of DELETED rows only with ` + "`source.recover_deleted: true`" + `; without its
 object a DELETED row is written without data. Half of ` + "`limits.spool`" + ` is for contents, of which the largest must fit.
 
+Records never wait for a slow bucket. Until its content is written, a Binary row waits in ` + "`state`" + `: its line of the
+export, and about 100 bytes. No setting bounds that, and ` + "`limits.spool`" + ` does not hold it; the table bounds it. At worst
+all Binary rows wait there, and ` + "`fhirhose check`" + ` counts them so among the disk that ` + "`state`" + ` needs. What is written is
+given back in pieces of 64 MiB, as it is committed; ` + "`fhirhose_binaries_waiting_bytes`" + ` and ` + "`fhirhose_state_free_bytes`" + ` show both.
+When the disk of ` + "`state`" + ` is full the job ends with exit code 5, and what is committed stays so: make room, and run
+the same command again.
+
 ## Reasons
 
 Why a record was not written. A filtered record was left out because the job says so; a quarantined
