@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/objectstore"
@@ -45,6 +46,15 @@ func (w *wiring) openContents(ctx context.Context) (*openedContents, error) {
 		return nil, err
 	}
 	return &openedContents{source, store}, nil
+}
+
+// lookAtContents tells whether the job can list its contents, if it fetches any.
+func (w *wiring) lookAtContents(ctx context.Context) error {
+	contents, err := w.openContents(ctx)
+	if err != nil || contents == nil {
+		return err
+	}
+	return errors.Join(contents.Look(ctx), contents.Close())
 }
 
 // openContentStore opens the bucket of contents, which shares region, owner and

@@ -36,13 +36,10 @@ func checkContents(ctx context.Context, w *wiring, r *survey.Result) {
 		return
 	}
 	defer func() { _ = contents.Close() }() // it was only read
-	from := w.job.Source.Binaries
-	list := survey.InDirectory(from.Dir)
 	if contents.store != nil {
-		list = survey.InBucket(contents.store)
 		r.LookAtVersions(ctx, contents.store)
 	}
-	one := r.LookAtContents(ctx, from.String(), list, survey.ContentsOptions{
+	one := r.LookAtContents(ctx, w.job.Source.Binaries.String(), contents.Walk, survey.ContentsOptions{
 		Prefix: contentPrefix(w.job), MaxLine: binaryCaps(w.job).MaxLine(),
 		Spool: contentSpool(w.job), Recover: w.job.Source.RecoverDeleted,
 		Patience: listPatience, Quick: contents.store != nil,

@@ -17,8 +17,8 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
-// restart shows what goes, asks, and removes it. Source and sink are opened
-// first: whoever cannot begin again keeps what he has.
+// restart shows what goes, asks, and removes it. Source, contents of Binaries and
+// sink are opened first: whoever cannot begin again keeps what he has.
 func (c *cli) restart(running context.Context, job *jobfile.Job, seen *observation, yes bool) error {
 	ctx, cancel := c.stopping.atOnce(running)
 	defer cancel()
@@ -32,6 +32,9 @@ func (c *cli) restart(running context.Context, job *jobfile.Job, seen *observati
 		return err
 	}
 	defer sink.close()
+	if err := w.lookAtContents(ctx); err != nil {
+		return err
+	}
 	plan, err := planRemoval(ctx, job, source, sink)
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
-	"github.com/fhirhose/fhirhose/sources/binarybucket/listing"
 )
 
 // Bucket is what contents in S3 are read through.
@@ -26,30 +25,27 @@ var _ Bucket = (*objectstore.Store)(nil)
 const noVersion = "null"
 
 // bucket is contents in S3.
-type bucket struct {
-	store  Bucket
-	prefix string
-}
+type bucket struct{ store Bucket }
 
 func (b *bucket) name() string { return b.store.Location().String() }
 
-// list prefers the listing with versions: one pass tells the current objects, the
+// walk prefers the listing with versions: one pass tells the current objects, the
 // ids that pin them, and what was deleted. Those who may not list versions, and
 // look-alikes that cannot, list objects; then ETags pin.
-func (b *bucket) list(ctx context.Context, current, erased *listing.Sorter, progress func(int64)) error {
-	pass := &pass{bucket: b, current: current, erased: erased, progress: progress}
+func (b *bucket) walk(ctx context.Context, prefix string, f taker) (hidden bool, err error) {
+	pass := &pass{take: f}
 	if root := b.store.Location().Prefix; root != "" {
 		pass.root = root + "/"
 	}
-	err := b.store.ListVersions(ctx, pass.root+b.prefix, pass.version)
-	if pass.seen == 0 && cannotListVersions(err) {
-		erased.Remark(versionsHidden)
-		err = b.store.ListObjects(ctx, pass.root+b.prefix, pass.object)
+	err = b.store.ListVersions(ctx, pass.root+prefix, pass.version)
+	if !pass.begun && cannotListVersions(err) {
+		hidden = true
+		err = b.store.ListObjects(ctx, pass.root+prefix, pass.object)
 	}
 	if isDenied(err) {
-		return refused("list", b.name(), err, "allow this identity s3:ListBucket there, and s3:ListBucketVersions if it keeps versions")
+		err = refused("list", b.name(), err, "allow this identity s3:ListBucket there, and s3:ListBucketVersions if it keeps versions")
 	}
-	return err
+	return hidden, err
 }
 
 // cannotListVersions is true for every refusal of the request as such. What
@@ -61,40 +57,28 @@ func cannotListVersions(err error) bool {
 
 // pass is one listing.
 type pass struct {
-	bucket          *bucket
-	root            string // of keys: what lies before those of the location
-	current, erased *listing.Sorter
-	progress        func(int64)
-	seen            int64
-	last            string // the key of the version seen last
+	root  string // of keys: what lies before those of the location
+	take  taker
+	begun bool
+	last  string // the key of the version seen last
 }
 
 // version takes a version: of each key the first that comes is the newest.
 func (p *pass) version(o objectstore.Listed) error {
-	if p.seen > 0 && o.Key == p.last {
+	if p.begun && o.Key == p.last {
 		return nil
 	}
-	switch {
-	case !o.Latest:
-		p.seen, p.last = p.seen+1, o.Key
-		return p.erased.Add(p.content(o))
-	case o.VersionID == noVersion:
+	p.begun, p.last = true, o.Key
+	if !o.Latest {
+		return p.take(p.content(o), false)
+	}
+	if o.VersionID == noVersion {
 		o.VersionID = "" // the ETag pins it, and s3:GetObject suffices to read it
 	}
-	p.last = o.Key
 	return p.object(o)
 }
 
-func (p *pass) object(o objectstore.Listed) error {
-	p.seen++
-	if err := p.current.Add(p.content(o)); err != nil {
-		return err
-	}
-	if n := p.current.Objects(); n%1000 == 0 {
-		p.progress(n)
-	}
-	return nil
-}
+func (p *pass) object(o objectstore.Listed) error { return p.take(p.content(o), true) }
 
 func (p *pass) content(o objectstore.Listed) pipeline.Content {
 	return pipeline.Content{

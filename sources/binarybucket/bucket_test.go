@@ -264,7 +264,7 @@ func TestRefusals(t *testing.T) {
 	s = r.source("")
 	_, reading := s.Open(t.Context(), found[0], 0)
 	for what, err := range map[string]error{
-		"list": s.List(t.Context(), func(int64) {}), "read": reading, "stage": s.Stage(t.Context(), found[0], filepath.Join(t.TempDir(), "copy")),
+		"list": s.List(t.Context(), func(int64) {}), "look": s.Look(t.Context()), "read": reading, "stage": s.Stage(t.Context(), found[0], filepath.Join(t.TempDir(), "copy")),
 	} {
 		if pipeline.KindOf(err) != pipeline.KindAuth || !strings.Contains(pipeline.HintOf(err), "s3:") || !strings.Contains(err.Error(), "s3://binaries") {
 			t.Errorf("%s: %v (try: %s)", what, err, pipeline.HintOf(err))

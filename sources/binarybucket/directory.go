@@ -11,29 +11,24 @@ import (
 	"syscall"
 
 	"github.com/fhirhose/fhirhose/pipeline"
-	"github.com/fhirhose/fhirhose/sources/binarybucket/listing"
 )
 
 // namesAtOnce are read of a directory, which may hold millions.
 const namesAtOnce = 1024
 
 // directory is a copy of a bucket in a local folder.
-type directory struct{ root, prefix string }
+type directory struct{ root string }
 
 func (d *directory) name() string { return d.root }
 
 func (d *directory) path(key string) string { return filepath.Join(d.root, filepath.FromSlash(key)) }
 
-// list walks the tree in the order of the file system.
-func (d *directory) list(ctx context.Context, current, _ *listing.Sorter, progress func(int64)) error {
+// walk walks over the tree in the order of the file system.
+func (d *directory) walk(ctx context.Context, prefix string, f taker) (hidden bool, err error) {
 	if err := d.look(); err != nil {
-		return err
+		return false, err
 	}
-	w := &walk{directory: d, current: current, progress: progress}
-	if _, err := os.Stat(d.path(d.prefix)); errors.Is(err, fs.ErrNotExist) {
-		return nil // a tenant without contents
-	}
-	return w.folder(ctx, d.prefix)
+	return false, d.folder(ctx, prefix, f)
 }
 
 // look refuses a location that is none: an empty listing would say that every
@@ -53,21 +48,14 @@ func (d *directory) look() error {
 	return e
 }
 
-// walk is a pass over a directory.
-type walk struct {
-	directory *directory
-	current   *listing.Sorter
-	progress  func(int64)
-}
-
-// folder adds what lies in a folder; its key ends in a slash or is "".
-func (w *walk) folder(ctx context.Context, key string) error {
-	folder, err := os.Open(w.directory.path(key))
-	if errors.Is(err, fs.ErrNotExist) && key != w.directory.prefix {
-		return nil // removed while we looked
+// folder takes what lies in a folder; its key ends in a slash or is "".
+func (d *directory) folder(ctx context.Context, key string, f taker) error {
+	folder, err := os.Open(d.path(key))
+	if errors.Is(err, fs.ErrNotExist) && key != "" {
+		return nil // a tenant without contents, or removed while we looked
 	}
 	if err != nil {
-		return fault("list", w.directory.root, err)
+		return fault("list", d.root, err)
 	}
 	defer func() { _ = folder.Close() }() // it is only read
 	for {
@@ -77,38 +65,37 @@ func (w *walk) folder(ctx context.Context, key string) error {
 		entries, err := folder.ReadDir(namesAtOnce)
 		if len(entries) == 0 {
 			if err != nil && !errors.Is(err, io.EOF) {
-				return fault("list", w.directory.root, err)
+				return fault("list", d.root, err)
 			}
 			return nil
 		}
 		for _, entry := range entries {
-			if err := w.entry(ctx, key+entry.Name(), entry); err != nil {
+			if err := d.entry(ctx, key+entry.Name(), entry, f); err != nil {
 				return err
 			}
 		}
-		w.progress(w.current.Objects())
 	}
 }
 
-func (w *walk) entry(ctx context.Context, key string, entry fs.DirEntry) error {
+func (d *directory) entry(ctx context.Context, key string, entry fs.DirEntry, f taker) error {
 	if entry.IsDir() {
-		return w.folder(ctx, key+"/")
+		return d.folder(ctx, key+"/", f)
 	}
-	info, err := os.Stat(w.directory.path(key)) // of a link: what it leads to
+	info, err := os.Stat(d.path(key)) // of a link: what it leads to
 	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case missing && entry.Type().IsRegular():
 		return nil // removed while we looked
 	case err != nil && !missing:
-		return fault("list", w.directory.root, err)
+		return fault("list", d.root, err)
 	case missing, !info.Mode().IsRegular(): // I5: what it stands for cannot be told
 		return &pipeline.Error{
-			Op: "list", Object: w.directory.root, Kind: pipeline.KindConfig,
+			Op: "list", Object: d.root, Kind: pipeline.KindConfig,
 			Err:  errors.New("something in it is neither a file nor a folder"),
 			Hint: "links to folders are not followed; let the directory hold a plain copy of the bucket",
 		}
 	}
-	return w.current.Add(contentOf(key, info))
+	return f(contentOf(key, info), true)
 }
 
 // contentOf is a file with what stands for its identity: size, mtime and inode.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
 	"github.com/fhirhose/fhirhose/sources/binarybucket/listing"
@@ -83,8 +84,23 @@ func (s *Source) writeListing(ctx context.Context, progress func(objects int64))
 	defer func() { // of runs; what stays of them is swept by the next listing
 		err = fault("list into", folder, errors.Join(err, current.Close(), erased.Close()))
 	}()
-	if err := s.place.list(ctx, current, erased, progress); err != nil {
+	hidden, err := s.place.walk(ctx, s.options.Prefix, func(c pipeline.Content, now bool) error {
+		if !now {
+			return erased.Add(c)
+		}
+		if err := current.Add(c); err != nil {
+			return err
+		}
+		if n := current.Objects(); n%progressEvery == 0 {
+			progress(n)
+		}
+		return nil
+	})
+	if err != nil {
 		return err
+	}
+	if hidden {
+		erased.Remark(versionsHidden)
 	}
 	for _, sorter := range []*listing.Sorter{erased, current} {
 		if err := sorter.Commit(); err != nil {
@@ -93,6 +109,9 @@ func (s *Source) writeListing(ctx context.Context, progress func(objects int64))
 	}
 	return faultpoint.At("listed")
 }
+
+// progressEvery so many objects the operator is told.
+const progressEvery = 1000
 
 // sweep removes what a listing that was cut short has left.
 func (s *Source) sweep() error {

@@ -19,9 +19,10 @@ type place interface {
 	// name is what an operator calls the place: its path or its S3 URL.
 	name() string
 
-	// list adds the objects that are there to current, and those that were, and
-	// still can be read, to erased, in any order.
-	list(ctx context.Context, current, erased *listing.Sorter, progress func(objects int64)) error
+	// walk calls f for the objects whose keys begin with prefix, in any order: those
+	// that are there, and those that were and still can be read. hidden tells that
+	// the latter cannot be seen. f's error ends it.
+	walk(ctx context.Context, prefix string, f taker) (hidden bool, err error)
 
 	// read returns n bytes of c from offset on; n is more than 0. They are followed
 	// by io.EOF only if all of them came, and were c's.
@@ -31,12 +32,15 @@ type place interface {
 	prove(ctx context.Context, c pipeline.Content) error
 }
 
+// taker takes an object: a current one, or one that is noncurrent only.
+type taker = func(c pipeline.Content, current bool) error
+
 const (
 	opRead  = "read content in"
 	opStage = "stage content of"
 
 	hintRelist   = "it is part of the job's state; begin again with move --restart"
-	hintLocation = "binaries must name the bucket of Binary contents, or a directory that holds a copy of it"
+	hintLocation = "source.binaries must name the bucket of Binary contents, or a directory that holds a plain copy of it"
 )
 
 // fault classifies an error of the local disk. Paths of contents hold ids, so

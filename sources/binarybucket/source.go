@@ -57,7 +57,7 @@ func Open(options Options) (*Source, error) {
 	}
 	switch {
 	case options.Bucket != nil:
-		s.place = &bucket{store: options.Bucket, prefix: options.Prefix}
+		s.place = &bucket{store: options.Bucket}
 	case strings.HasPrefix(options.Location, "s3://"):
 		return nil, &pipeline.Error{Op: "open", Object: options.Location, Err: errors.New("no bucket was opened for it")}
 	default:
@@ -65,9 +65,27 @@ func Open(options Options) (*Source, error) {
 		if err != nil {
 			return nil, fault("find", options.Location, err)
 		}
-		s.place = &directory{root: root, prefix: options.Prefix}
+		s.place = &directory{root: root}
 	}
 	return s, nil
+}
+
+// Walk calls f for each object whose key begins with prefix, in any order, and for
+// each that is noncurrent only. hidden tells that the latter cannot be seen. In a
+// directory a prefix is "" or ends in a slash. It asks the place itself, writes
+// nothing, and returns f's error as it is.
+func (s *Source) Walk(ctx context.Context, prefix string, f func(c pipeline.Content, current bool) error) (hidden bool, err error) {
+	return s.place.walk(ctx, prefix, f)
+}
+
+// Look tells whether the place is there and can be listed.
+func (s *Source) Look(ctx context.Context) error {
+	one := errors.New("there is one")
+	_, err := s.Walk(ctx, s.options.Prefix, func(pipeline.Content, bool) error { return one })
+	if errors.Is(err, one) {
+		return nil
+	}
+	return err
 }
 
 // Close gives up the descriptors of the listing.

@@ -55,6 +55,10 @@ type ContentsOptions struct {
 	Quick bool
 }
 
+// Lister calls f for each object of a binary bucket whose key begins with prefix,
+// and for each that is noncurrent only: see Walk of package binarybucket.
+type Lister func(ctx context.Context, prefix string, f func(c pipeline.Content, current bool) error) (hidden bool, err error)
+
 // errEnough ends a listing that takes too long.
 var errEnough = errors.New("the listing takes too long")
 
@@ -85,7 +89,10 @@ func (r *Result) LookAtContents(ctx context.Context, at string, list Lister, o C
 func (c *Contents) list(ctx context.Context, list Lister, names names, o ContentsOptions) (err error) {
 	within, cancel := context.WithTimeoutCause(ctx, o.Patience, errEnough)
 	defer cancel()
-	c.Hidden, err = list(within, o.Prefix, func(content pipeline.Content, current bool) { c.add(content, current, names, o.MaxLine) })
+	c.Hidden, err = list(within, o.Prefix, func(content pipeline.Content, current bool) error {
+		c.add(content, current, names, o.MaxLine)
+		return nil
+	})
 	if !errors.Is(context.Cause(within), errEnough) {
 		c.Rows = names.outcomes(o.Recover)
 		return err
@@ -96,7 +103,11 @@ func (c *Contents) list(ctx context.Context, list Lister, names names, o Content
 	}
 	some := names.some(quickRows)
 	for name := range some {
-		if _, err := list(ctx, name, func(content pipeline.Content, current bool) { some.see(content.Key, current) }); err != nil {
+		_, err := list(ctx, name, func(content pipeline.Content, current bool) error {
+			some.see(content.Key, current)
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/convert"
 	"github.com/fhirhose/fhirhose/pipeline/stub"
+	"github.com/fhirhose/fhirhose/sources/binarybucket"
 )
 
 // rows are names of rows of version 1; those of deleted ids are DELETED.
@@ -102,6 +103,15 @@ func contentsStore(t *testing.T, memory *objecttest.Memory, prefix string) *obje
 	return store
 }
 
+func lister(t *testing.T, o binarybucket.Options) Lister {
+	t.Helper()
+	source, err := binarybucket.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return source.Walk
+}
+
 // TestLookAtContents in a bucket of two tenants that keeps versions, of which one
 // is looked at: what was deleted is seen, and no key appears (I10).
 func TestLookAtContents(t *testing.T) {
@@ -118,7 +128,7 @@ func TestLookAtContents(t *testing.T) {
 	look := func() *Result {
 		r := &Result{Sample: &Sample{names: rows("t", "canary1", "canary2", "canary3", "canary4")}}
 		r.LookAtVersions(t.Context(), store)
-		r.LookAtContents(t.Context(), "s3://b/p", InBucket(store), ContentsOptions{Prefix: "t/", MaxLine: 1000, Spool: 20, Patience: time.Hour})
+		r.LookAtContents(t.Context(), "s3://b/p", lister(t, binarybucket.Options{Bucket: store}), ContentsOptions{Prefix: "t/", MaxLine: 1000, Spool: 20, Patience: time.Hour})
 		return r
 	}
 	r := look()
@@ -176,7 +186,7 @@ func TestContentsInDirectory(t *testing.T) {
 	}
 	look := func(at, prefix string) *Result {
 		r := &Result{Sample: &Sample{names: rows("t", "canary1", "canary3")}}
-		r.LookAtContents(t.Context(), at, InDirectory(at), ContentsOptions{Prefix: prefix, MaxLine: 1000, Spool: 1000, Patience: time.Hour})
+		r.LookAtContents(t.Context(), at, lister(t, binarybucket.Options{Location: at}), ContentsOptions{Prefix: prefix, MaxLine: 1000, Spool: 1000, Patience: time.Hour})
 		return r
 	}
 	if r := look(dir, "t/"); len(r.Problems) > 0 || r.Contents.Objects != 2 || r.Contents.Bytes != 9 || r.Contents.Rows.Found != 1 || r.Contents.Rows.Missing != 1 {
@@ -209,15 +219,19 @@ func TestContentsInDirectory(t *testing.T) {
 // TestLongListing: what takes too long is ended, and said to be a part.
 func TestLongListing(t *testing.T) {
 	calls := 0
-	list := func(ctx context.Context, prefix string, f func(pipeline.Content, bool)) (bool, error) {
+	list := func(ctx context.Context, prefix string, f func(pipeline.Content, bool) error) (bool, error) {
 		if calls++; prefix != "" {
 			if prefix == "canary_1." {
-				f(pipeline.Content{Key: "canary_1.pdf", Size: 3}, true)
+				if err := f(pipeline.Content{Key: "canary_1.pdf", Size: 3}, true); err != nil {
+					return false, err
+				}
 			}
 			return false, ctx.Err()
 		}
 		for range 5 {
-			f(pipeline.Content{Key: "canary_1.pdf", Size: 3}, true)
+			if err := f(pipeline.Content{Key: "canary_1.pdf", Size: 3}, true); err != nil {
+				return false, err
+			}
 		}
 		<-ctx.Done()
 		return false, ctx.Err()
