@@ -109,6 +109,9 @@ const (
 	ContentAmbiguous
 	ContentChanged
 
+	// RowTooLarge is a Binary row that is too long itself, whatever its content.
+	RowTooLarge
+
 	reasonCount
 )
 
@@ -126,6 +129,7 @@ var reasonNames = [reasonCount]string{
 	NoTenant: "no-tenant", TenantMismatch: "tenant-mismatch", OverFileCap: "over-file-cap",
 	BadTenant:      "bad-tenant",
 	ContentMissing: "content-missing", ContentAmbiguous: "content-ambiguous", ContentChanged: "content-changed",
+	RowTooLarge: "row-too-large",
 }
 
 func (r Reason) String() string { return reasonNames[r] }

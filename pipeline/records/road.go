@@ -98,7 +98,7 @@ func (r *road) open(state *jobState) (err error) {
 }
 
 // maxBinaryRow is the longest row of type Binary that goes down the road, twice
-// what an item of DynamoDB can be. It bounds the memory of a batch (I7).
+// what an item of DynamoDB can be; a longer one is pipeline.RowTooLarge. It bounds the memory of a batch (I7).
 const maxBinaryRow = 1 << 20
 
 // isBinary tells whether the record's content is the other pipeline's affair.
@@ -126,7 +126,7 @@ func (w *worker) handDown(b *batch, t *knownTenant, number int64, text []byte, s
 	}
 	w.out = w.out[:start] // who adds the content converts the row again
 	if len(text) > maxBinaryRow {
-		r.Reason = pipeline.OverFileCap
+		r.Reason = pipeline.RowTooLarge
 		return false
 	}
 	w.stub(b, number, text, nil)

@@ -41,4 +41,5 @@ var meanings = map[string]string{
 	pipeline.ContentMissing.String():   "the binary bucket holds no object of this Binary",
 	pipeline.ContentAmbiguous.String(): "the binary bucket holds more than one object of this Binary",
 	pipeline.ContentChanged.String():   "the object of this Binary changed while it was read",
+	pipeline.RowTooLarge.String():      "the row of this Binary is over 1 MiB, before its content is added",
 }
