@@ -17,6 +17,8 @@ const (
 	ImportBytesPerHour = 50_000_000_000 // while it runs
 	// manyHours of import deserve a warning.
 	manyHours = 200
+	// manyTenants deserve one, too: a larger folder makes no fewer of theirs.
+	manyTenants = 1000
 	// openTail is the most that one open file keeps in state on an S3 sink.
 	openTail = 8 << 20
 	// stateFixed holds the open ledger segment and the checkpoint.

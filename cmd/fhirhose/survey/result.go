@@ -104,6 +104,10 @@ func (r *Result) judgeSample(s *Sample) {
 	if len(s.Tenants) > 0 {
 		r.Warn("only the sampled tenants are known before the move: others may come, each with folders and import jobs of its own")
 	}
+	if n := len(s.Tenants); n > manyTenants {
+		r.Warn("the sample alone has records of %s tenants, each with folders, a ledger and import jobs of its own; "+
+			"source.tenant moves one of them", human.Count(int64(n)))
+	}
 	if n := sum(s.Quarantined); n > 0 {
 		r.Warn("about %s of the records will be quarantined; the job then ends with exit code 3", share(n, s.Records))
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -188,6 +189,14 @@ func TestDivide(t *testing.T) {
 	f(1000, 2, 150, 10_000, 5000) // by size
 }
 
+func tenantsOf(n int) map[string]int64 {
+	counts := map[string]int64{}
+	for i := range n {
+		counts[strconv.Itoa(i)] = 1
+	}
+	return counts
+}
+
 func TestJudge(t *testing.T) {
 	for name, c := range map[string]struct {
 		result   Result
@@ -213,6 +222,8 @@ func TestJudge(t *testing.T) {
 			"",
 			[]string{"state has 1 B free and may need 2 B", "the sink has 99 B free and may need 100 B"},
 		},
+		"enough tenants": {Result{Sample: &Sample{Records: 3, Written: 3, Tenants: tenantsOf(manyTenants)}}, "", []string{"only the sampled tenants"}},
+		"many tenants":   {Result{Sample: &Sample{Records: 3, Written: 3, Tenants: tenantsOf(manyTenants + 1)}}, "", []string{"only the sampled tenants", "1,001 tenants"}},
 	} {
 		r := c.result
 		r.Judge()
