@@ -62,8 +62,11 @@ func (s *Store) History(ctx context.Context, resourceType, id string) ([]Version
 	var all []Version
 	query := "_count=" + strconv.Itoa(historyPage)
 	seen := map[string]bool{}
-	for query != "" && !seen[query] {
-		seen[query] = true // a link that leads back would have no end
+	for query != "" {
+		if seen[query] {
+			return nil, s.contradiction(op, "the links to next pages go round")
+		}
+		seen[query] = true
 		a, err := s.request(ctx, op, http.MethodGet, resourceType+"/"+url.PathEscape(id)+"/_history?"+query, nil, oneOf(200, 404))
 		if err != nil || a.status == http.StatusNotFound {
 			return nil, err

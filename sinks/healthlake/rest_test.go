@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,31 @@ func TestHistory(t *testing.T) {
 		r.fault(healthlaketest.Forbidden, "history")
 		_, err = store.History(r.Context(), "Patient", secretID)
 		r.fails(err, pipeline.KindAuth, "access denied")
+	})
+}
+
+// roundabout answers every page with the first.
+type roundabout struct{ *healthlaketest.Simulation }
+
+func (t roundabout) Do(q *http.Request) (*http.Response, error) {
+	query := q.URL.Query()
+	query.Del("page")
+	q.URL.RawQuery = query.Encode()
+	return t.Transport().RoundTrip(q)
+}
+
+func TestHistoryThatHasNoEnd(t *testing.T) {
+	o := healthlaketest.Options{Stores: []healthlaketest.Store{{ID: healthlaketest.DatastoreID, Bearer: func(string) bool { return true }}}}
+	bubble(t, o, func(r *rig) {
+		store := r.opened(func(o *healthlake.Options) {
+			o.HTTPClient = roundabout{r.simulation}
+			o.Token = func(context.Context, bool) (string, error) { return "token", nil }
+		})
+		for n := range 21 {
+			r.batch(store, putEntry(secretID, n))
+		}
+		_, err := store.History(r.Context(), "Patient", secretID)
+		r.fails(err, pipeline.KindFatal, "go round")
 	})
 }
 

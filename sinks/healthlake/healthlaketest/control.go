@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -42,7 +43,7 @@ func injected(fault Fault) *apiError {
 		return refusal(http.StatusForbidden, "ExpiredTokenException", "The security token included in the request is expired")
 	case Forbidden:
 		return refusal(http.StatusBadRequest, "AccessDeniedException", "User is not authorized to perform this action")
-	case NoFault, Reset, Lost:
+	case NoFault, Reset, Lost, Truncated:
 	}
 	return nil
 }
@@ -182,7 +183,7 @@ func (s *Simulation) list(q *queue, in listRequest, member string) (any, *apiErr
 func (s *Simulation) listed(j *job, in listRequest) bool {
 	at := float64(j.submitted.UnixMilli()) / 1000
 	return j.start.DatastoreID == in.DatastoreID &&
-		(in.JobName == "" || in.JobName == j.start.JobName) &&
+		(in.JobName == "" || in.JobName == j.start.JobName || s.traps.LooseNames && strings.HasPrefix(j.start.JobName, in.JobName)) &&
 		(in.JobStatus == "" || in.JobStatus == j.status) &&
 		(in.SubmittedAfter == nil || at > *in.SubmittedAfter) &&
 		(in.SubmittedBefore == nil || at < *in.SubmittedBefore) &&

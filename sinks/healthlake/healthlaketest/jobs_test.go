@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -23,15 +21,10 @@ import (
 // is reached without a network.
 func bubble(t *testing.T, o healthlaketest.Options, f func(r *rig)) {
 	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, "bucket/in/v1-0"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "bucket/in/v1-0/Patient-v1-00000.ndjson"), []byte(patient("a", "1")), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	synctest.Test(t, func(t *testing.T) {
 		o.S3 = healthlaketest.Directory(dir)
-		r := &rig{T: t, simulation: healthlaketest.New(o)}
+		r := &rig{T: t, simulation: healthlaketest.New(o), dir: dir}
+		r.put("in/v1-0/Patient-v1-00000.ndjson", patient("a", "1"))
 		r.http = &http.Client{Transport: r.simulation.Transport()}
 		r.client = newClient("http://healthlake.example", r.http, healthlaketest.SecretKey)
 		defer r.simulation.Close()
@@ -85,12 +78,23 @@ func TestCancel(t *testing.T) {
 		equal(r.T, r.describe(id).JobStatus, types.JobStatusCancelCompleted)
 		equal(r.T, r.simulation.Cancel(id), false)
 		equal(r.T, len(r.simulation.Current(store)), 0)
+
+		// Half of a folder may be in; what was cancelled may be sent again.
+		r.simulation.SetTraps(func(traps *healthlaketest.Traps) { traps.Submitted, traps.Running = 0, 2*time.Hour })
+		r.put("in/v1-0/Patient-v1-00001.ndjson", patient("b", "1"))
 		again := request("in/v1-0/")
 		again.ClientToken = aws.String("again")
 		id = r.start(again)
-		time.Sleep(2 * time.Hour)
+		time.Sleep(90 * time.Minute)
+		equal(r.T, r.simulation.Cancel(id), true)
+		time.Sleep(time.Hour)
+		equal(r.T, r.describe(id).JobStatus, types.JobStatusCancelCompleted)
+		equal(r.T, len(r.simulation.Current(store)), 1)
+		again.ClientToken = aws.String("once-more")
+		id = r.start(again)
+		time.Sleep(3 * time.Hour)
 		equal(r.T, r.describe(id).JobStatus, types.JobStatusCompleted)
-		equal(r.T, r.simulation.Violations(), nil) // what was cancelled may be sent again
+		equal(r.T, r.simulation.Violations(), nil)
 	})
 }
 
@@ -179,6 +183,7 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	f(healthlaketest.Reset, "EOF")
+	f(healthlaketest.Truncated, "EOF")
 	f(healthlaketest.Throttled, "ThrottlingException")
 	f(healthlaketest.ServerError, "InternalServerException")
 	f(healthlaketest.Unauthorized, "ExpiredTokenException")

@@ -9,8 +9,9 @@ import (
 type Options struct {
 	S3     S3
 	Region string // us-east-1
-	// Keys holds the secret of each access key that is let in; by default that
-	// of AccessKey is SecretKey.
+	// Keys holds the secret of each access key that is let in, "" of one that has
+	// expired; by default that of AccessKey is SecretKey. It may be changed in
+	// SetTraps.
 	Keys   map[string]string
 	Stores []Store // by default one, DatastoreID
 	Quotas Quotas
@@ -82,7 +83,9 @@ type Traps struct {
 	Queued    time.Duration // how long it then says QUEUED, with nothing before it
 	Running   time.Duration // how long it says IN_PROGRESS
 	ListLag   time.Duration // how long a new job is missing from lists
-	StartGap  time.Duration // a start sooner after another is throttled (older quota: a minute)
+	// LooseNames lets a list by name hold longer names that begin with it.
+	LooseNames bool
+	StartGap   time.Duration // a start sooner after another is throttled (older quota: a minute)
 	// TokenLife is how long a client token is remembered; 0 is for ever.
 	TokenLife time.Duration
 	// AnyToken answers a client token that was used with other parameters with
@@ -131,7 +134,7 @@ type Call struct {
 // Fault is a way in which a call goes wrong.
 type Fault string
 
-// The faults. Only Lost is carried out.
+// The faults. Only Lost and Truncated are carried out.
 const (
 	NoFault      Fault = ""
 	Throttled    Fault = "throttled"    // ThrottlingException, or 429
@@ -140,4 +143,5 @@ const (
 	Forbidden    Fault = "forbidden"    // AccessDeniedException, or 403
 	Reset        Fault = "reset"        // the connection breaks before
 	Lost         Fault = "lost"         // the connection breaks after
+	Truncated    Fault = "truncated"    // it breaks within the answer
 )

@@ -79,7 +79,7 @@ func (s *Simulation) restReply(r *request, fault Fault) reply {
 		return problem(http.StatusUnauthorized, "login", "The token has expired")
 	case Forbidden:
 		return problem(http.StatusForbidden, "forbidden", "Not allowed")
-	case NoFault, Reset, Lost:
+	case NoFault, Reset, Lost, Truncated:
 	}
 	store, known := s.stores[r.store]
 	if !known {

@@ -41,6 +41,7 @@ type rig struct {
 	server     *httptest.Server
 	client     *healthlake.Client
 	http       *http.Client
+	dir        string // takes the bucket's place, where there is no server
 }
 
 func newRig(t *testing.T, o healthlaketest.Options) *rig {
@@ -128,7 +129,12 @@ func (r *rig) run(in *healthlake.StartFHIRImportJobInput) *types.ImportJobProper
 
 // put writes a file of resources, of which each is Type/id and a value.
 func (r *rig) put(file string, lines ...string) {
-	r.bucket.Put(file, []byte(strings.Join(lines, "\n")+"\n"))
+	content := []byte(strings.Join(lines, "\n") + "\n")
+	if r.bucket != nil {
+		r.bucket.Put(file, content)
+		return
+	}
+	r.check(healthlaketest.Directory(r.dir).Put(r.Context(), "bucket", file, content))
 }
 
 // patient is a resource as fhirhose writes it.

@@ -34,8 +34,11 @@ func (s *Simulation) checkSignature(r *request) string {
 	}
 	key, day, region, service := scope[0], scope[1], scope[2], scope[3]
 	secret, known := s.options.Keys[key]
-	if !known {
+	switch {
+	case !known:
 		return "UnrecognizedClientException"
+	case secret == "":
+		return "ExpiredTokenException"
 	}
 	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 	if err != nil || at.Format("20060102") != day || service != Service || region != s.options.Region ||

@@ -3,12 +3,12 @@ package healthlaketest
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"testing/iotest"
 	"time"
 )
 
@@ -88,25 +88,36 @@ func (s *Simulation) Transport() http.RoundTripper { return transport{s} }
 
 type transport struct{ s *Simulation }
 
-func (t transport) RoundTrip(r *http.Request) (answer *http.Response, err error) {
-	defer func() {
-		if r.Body != nil {
-			err = errors.Join(err, r.Body.Close())
-		}
-		switch broken := recover(); broken {
-		case nil:
-		case http.ErrAbortHandler:
-			answer, err = nil, errors.Join(err, orElse(r.Context().Err(), io.ErrUnexpectedEOF))
-		default:
-			panic(broken)
-		}
-	}()
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	received := r.Clone(r.Context())
 	received.Host = orElse(r.Host, r.URL.Host)
 	received.Body = orElse(r.Body, io.ReadCloser(http.NoBody))
+	defer func() { _ = received.Body.Close() }()
 	recorder := httptest.NewRecorder()
-	t.s.ServeHTTP(recorder, received)
-	return recorder.Result(), nil
+	broken := t.serve(recorder, received)
+	answer := recorder.Result()
+	switch {
+	case broken && !recorder.Flushed:
+		return nil, orElse(r.Context().Err(), io.ErrUnexpectedEOF)
+	case broken:
+		answer.Body = io.NopCloser(io.MultiReader(answer.Body, iotest.ErrReader(io.ErrUnexpectedEOF)))
+	}
+	return answer, nil
+}
+
+// serve tells whether the connection breaks.
+func (t transport) serve(w http.ResponseWriter, r *http.Request) (broken bool) {
+	defer func() {
+		switch reason := recover(); reason {
+		case nil:
+		case http.ErrAbortHandler:
+			broken = true
+		default:
+			panic(reason)
+		}
+	}()
+	t.s.ServeHTTP(w, r)
+	return false
 }
 
 // ServeHTTP implements [http.Handler].
@@ -131,6 +142,11 @@ func (s *Simulation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(status)
+	if fault == Truncated {
+		_, _ = w.Write(answer.Bytes()[:answer.Len()/2])
+		_ = http.NewResponseController(w).Flush()
+		breakOff()
+	}
 	_, _ = w.Write(answer.Bytes())
 }
 
