@@ -34,6 +34,9 @@ type Options struct {
 	Log *slog.Logger
 	// Waiting is told what the importer waits for; "" is nothing. It may be nil.
 	Waiting func(what string)
+
+	// Pause is the first one between two questions to the target, for tests; 5 s.
+	Pause time.Duration
 }
 
 // Checkpoint stores what was begun and what came of it. checkpoint.Store fulfils it.
@@ -54,6 +57,9 @@ type Importer struct {
 func New(target Target, store Checkpoint, o Options) *Importer {
 	if o.Waiting == nil {
 		o.Waiting = func(string) {}
+	}
+	if o.Pause == 0 {
+		o.Pause = 5 * time.Second
 	}
 	return &Importer{target: target, store: store, o: o}
 }
@@ -214,7 +220,7 @@ func (i *Importer) start(ctx context.Context, f Folder, r *Record) error {
 // awaitOthers returns when no job but one of this name is unfinished.
 func (i *Importer) awaitOthers(ctx context.Context, name string) error {
 	defer i.o.Waiting("")
-	for pause := firstPause; ; pause = next(pause) {
+	for pause := i.o.Pause; ; pause = next(pause) {
 		jobs, err := i.target.Unfinished(ctx)
 		if err != nil {
 			return err
@@ -233,7 +239,7 @@ func (i *Importer) awaitOthers(ctx context.Context, name string) error {
 // await returns the job once it is over.
 func (i *Importer) await(ctx context.Context, f Folder, r *Record) (Job, error) {
 	defer i.o.Waiting("")
-	for pause := firstPause; ; pause = next(pause) {
+	for pause := i.o.Pause; ; pause = next(pause) {
 		job, err := i.target.Describe(ctx, r.Job)
 		if err != nil {
 			return Job{}, err
@@ -285,11 +291,9 @@ func (i *Importer) settle(ctx context.Context, f Folder, r *Record, job Job) err
 	return nil
 }
 
-// Pauses between two questions to the target. An import takes minutes to hours.
-const (
-	firstPause   = 5 * time.Second
-	longestPause = time.Minute
-)
+// longestPause lies between two questions to the target. An import takes minutes
+// to hours.
+const longestPause = time.Minute
 
 func next(pause time.Duration) time.Duration { return min(pause*3/2, longestPause) }
 
