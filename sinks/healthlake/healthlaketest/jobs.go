@@ -18,7 +18,9 @@ const (
 	completedWithErrors = "COMPLETED_WITH_ERRORS"
 	failed              = "FAILED"
 	cancelSubmitted     = "CANCEL_SUBMITTED"
+	cancelInProgress    = "CANCEL_IN_PROGRESS"
 	cancelCompleted     = "CANCEL_COMPLETED"
+	cancelFailed        = "CANCEL_FAILED"
 )
 
 // job is an import or an export. The simulation's mutex guards it.
@@ -112,6 +114,9 @@ func (s *Simulation) work(ctx context.Context, q *queue, run func(context.Contex
 			s.pause(ctx, j, traps.Queued) && s.proceed(j, inProgress, true) {
 			status, message = run(ctx, j, traps)
 		}
+		if status == cancelCompleted {
+			status = s.cancel(ctx, j, traps)
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -143,6 +148,18 @@ func (s *Simulation) pause(ctx context.Context, j *job, d time.Duration) bool {
 	return ctx.Err() == nil && s.proceed(j, "", false)
 }
 
+// cancel takes a job that is to be cancelled to its end.
+func (s *Simulation) cancel(ctx context.Context, j *job, traps Traps) (status string) {
+	s.mu.Lock()
+	j.status = cancelInProgress
+	s.mu.Unlock()
+	_ = s.options.Sleep(ctx, traps.Cancelling) // the caller looks at ctx
+	if traps.CancelFails {
+		return cancelFailed
+	}
+	return cancelCompleted
+}
+
 // Cancel cancels a job, as an operator does in the console. It tells whether
 // there was one that was not over.
 func (s *Simulation) Cancel(jobID string) bool {
@@ -150,7 +167,7 @@ func (s *Simulation) Cancel(jobID string) bool {
 	defer s.mu.Unlock()
 	for _, q := range []*queue{&s.imports, &s.exports} {
 		for _, j := range q.jobs {
-			if j.id == jobID && !j.over() {
+			if j.id == jobID && !j.over() && j.status != cancelInProgress {
 				j.status = cancelSubmitted
 				return true
 			}

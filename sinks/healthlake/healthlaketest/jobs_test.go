@@ -70,11 +70,13 @@ func TestProgressGrows(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	bubble(t, healthlaketest.Options{Traps: healthlaketest.Traps{Submitted: time.Hour}}, func(r *rig) {
+	bubble(t, healthlaketest.Options{Traps: healthlaketest.Traps{Submitted: time.Hour, Cancelling: 10 * time.Minute}}, func(r *rig) {
 		id := r.start(request("in/v1-0/"))
 		equal(r.T, r.simulation.Cancel(id), true)
 		equal(r.T, r.describe(id).JobStatus, types.JobStatusCancelSubmitted)
-		time.Sleep(2 * time.Hour)
+		time.Sleep(61 * time.Minute)
+		equal(r.T, r.describe(id).JobStatus, types.JobStatusCancelInProgress)
+		time.Sleep(10 * time.Minute)
 		equal(r.T, r.describe(id).JobStatus, types.JobStatusCancelCompleted)
 		equal(r.T, r.simulation.Cancel(id), false)
 		equal(r.T, len(r.simulation.Current(store)), 0)
@@ -95,6 +97,16 @@ func TestCancel(t *testing.T) {
 		time.Sleep(3 * time.Hour)
 		equal(r.T, r.describe(id).JobStatus, types.JobStatusCompleted)
 		equal(r.T, r.simulation.Violations(), nil)
+	})
+}
+
+func TestCancelFails(t *testing.T) {
+	traps := healthlaketest.Traps{Submitted: time.Hour, CancelFails: true}
+	bubble(t, healthlaketest.Options{Traps: traps}, func(r *rig) {
+		id := r.start(request("in/v1-0/"))
+		r.simulation.Cancel(id)
+		time.Sleep(2 * time.Hour)
+		equal(r.T, r.describe(id).JobStatus, types.JobStatusCancelFailed)
 	})
 }
 

@@ -79,10 +79,12 @@ func orElse[T comparable](value, otherwise T) T {
 // call the simulation; they are called for one call or line at a time.
 type Traps struct {
 	// Jobs.
-	Submitted time.Duration // how long a job says SUBMITTED
-	Queued    time.Duration // how long it then says QUEUED, with nothing before it
-	Running   time.Duration // how long it says IN_PROGRESS
-	ListLag   time.Duration // how long a new job is missing from lists
+	Submitted   time.Duration // how long a job says SUBMITTED
+	Queued      time.Duration // how long it then says QUEUED, with nothing before it
+	Running     time.Duration // how long it says IN_PROGRESS
+	Cancelling  time.Duration // how long it says CANCEL_IN_PROGRESS, see Cancel
+	CancelFails bool          // it then says CANCEL_FAILED
+	ListLag     time.Duration // how long a new job is missing from lists
 	// LooseNames lets a list by name hold longer names that begin with it.
 	LooseNames bool
 	StartGap   time.Duration // a start sooner after another is throttled (older quota: a minute)
