@@ -76,7 +76,7 @@ func TestKilledClients(t *testing.T) {
 	kills, between := 0, 0
 	for {
 		// Each lives longer than the one before, so that it ends on a slow machine too.
-		life := 30*time.Millisecond + rand.N(200*time.Millisecond) + time.Duration(kills)*10*time.Millisecond
+		life := 30*time.Millisecond + rand.N(200*time.Millisecond) + time.Duration(kills*kills)*5*time.Millisecond
 		ctx, cancel := context.WithTimeout(t.Context(), life)
 		child := exec.CommandContext(ctx, os.Args[0])
 		child.Env = append(os.Environ(), childVariable+"=1", "AWS_ENDPOINT_URL_HEALTHLAKE="+server.URL, "AWS_REGION=us-east-1",
