@@ -136,25 +136,12 @@ func (c *comparison) read(ctx context.Context, book *ledger.Ledger) error {
 	if err != nil {
 		return err
 	}
-	if err := covered(runs, c.result.Bytes); err != nil {
-		return err
-	}
 	if c.runs, err = compact(ctx, c.options, runs); err != nil {
 		return err
 	}
-	target := make(map[string]*cells)
-	for _, r := range c.runs {
-		if len(target) > maxTypes {
-			return errTooManyTypes
-		}
-		if err := r.eachCell(func(typ string, lead int, sums cell) {
-			if target[typ] == nil {
-				target[typ] = new(cells)
-			}
-			target[typ][lead].merge(&sums)
-		}); err != nil {
-			return err
-		}
+	target, err := c.readTarget()
+	if err != nil {
+		return err
 	}
 	if c.result.Anonymous, err = c.countAnonymous(); err != nil {
 		return err
@@ -168,18 +155,29 @@ func (c *comparison) read(ctx context.Context, book *ledger.Ledger) error {
 	return c.settle(source, target)
 }
 
-// covered makes sure that no run is missing: together they cover the export.
-func covered(runs []*run, want int64) error {
-	var bytes int64
-	for _, r := range runs {
-		for _, e := range r.footer.Extents {
+// readTarget adds up the cells of all runs, and makes sure that no run is
+// missing: together they cover the export.
+func (c *comparison) readTarget() (map[string]*cells, error) {
+	target := make(map[string]*cells)
+	bytes := int64(0)
+	err := eachFooter(c.runs, func(f *footer) error {
+		for _, e := range f.Extents {
 			bytes += e.To - e.From
 		}
+		for _, typ := range f.Types {
+			if target[typ] == nil && len(target) < maxTypes {
+				target[typ] = new(cells)
+			}
+			if target[typ] == nil {
+				return errTooManyTypes
+			}
+		}
+		return f.eachCell(func(typ string, lead int, sums *cell) { target[typ][lead].merge(sums) })
+	})
+	if err == nil && bytes != c.result.Bytes {
+		err = damagedRun(runPrefix+"*", fmt.Sprintf("runs cover %d bytes of an export of %d", bytes, c.result.Bytes))
 	}
-	if bytes != want {
-		return damagedRun(runPrefix+"*", fmt.Sprintf("runs cover %d bytes of an export of %d", bytes, want))
-	}
-	return nil
+	return target, err
 }
 
 // countAnonymous counts the lines without identity. Their keys are zero, so they

@@ -73,10 +73,9 @@ func readComplete(o *Options) (c complete, err error) {
 type digester struct {
 	export  Export
 	options *Options
-	turn    chan struct{}       // to hold large buffers
-	done    map[uint32][]extent // what durable runs cover, by object
-	objects int64               // that done knows
-	number  atomic.Int64        // of the newest run
+	turn    chan struct{}     // to hold large buffers
+	done    map[uint32]extent // what durable runs cover, by object
+	number  atomic.Int64      // of the newest run
 }
 
 // resume learns from the runs that are there what need not be read again.
@@ -85,35 +84,31 @@ func (d *digester) resume() error {
 	if err != nil {
 		return err
 	}
-	d.done = make(map[uint32][]extent)
 	d.number.Store(lastNumber(runs))
-	for _, r := range runs {
-		for _, e := range r.footer.Extents {
-			d.done[e.Object] = append(d.done[e.Object], e)
-			d.objects = max(d.objects, int64(e.Object)+1)
-		}
+	var all []extent
+	if err := eachFooter(runs, func(f *footer) error {
+		all = append(all, f.Extents...)
+		return nil
+	}); err != nil {
+		return err
 	}
-	for number, extents := range d.done {
-		whole, err := join(extents)
-		if err != nil {
-			return err
-		}
-		d.done[number] = append(extents[:0], whole)
-	}
-	return nil
+	d.done, err = join(all)
+	return err
 }
 
-// join makes one extent of all that is known of an object.
-func join(extents []extent) (extent, error) {
-	slices.SortFunc(extents, func(a, b extent) int { return cmp.Compare(a.From, b.From) })
-	whole := extent{Object: extents[0].Object, ID: extents[0].ID}
-	for _, e := range extents {
-		if e.From != whole.To || e.ID != whole.ID {
-			return extent{}, damagedRun(runPrefix+"*", "runs do not fit together")
+// join makes one extent of all that is known of each object.
+func join(all []extent) (map[uint32]extent, error) {
+	slices.SortFunc(all, func(a, b extent) int { return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.From, b.From)) })
+	joined := make(map[uint32]extent)
+	for _, e := range all {
+		whole, known := joined[e.Object]
+		if e.From != whole.To || known && e.ID != whole.ID {
+			return nil, damagedRun(runPrefix+"*", "runs do not fit together")
 		}
-		whole.To, whole.Lines = e.To, e.Lines
+		e.From = 0
+		joined[e.Object] = e
 	}
-	return whole, nil
+	return joined, nil
 }
 
 // task is what is left to do of an object.
@@ -155,11 +150,12 @@ func (d *digester) list(ctx context.Context, tasks chan<- task, total *complete)
 			return changed(object.Name, "the export has too many objects")
 		}
 		t := task{object, extent{Object: uint32(number), ID: object.id()}}
-		if done := d.done[uint32(number)]; len(done) > 0 {
-			if done[0].ID != t.extent.ID {
+		if done, ok := d.done[uint32(number)]; ok {
+			if done.ID != t.extent.ID {
 				return changed(object.Name, "it is not the object that was read before")
 			}
-			t.extent = done[0]
+			t.extent = done
+			delete(d.done, uint32(number))
 		}
 		total.Objects++
 		total.Bytes += object.Size
@@ -172,7 +168,7 @@ func (d *digester) list(ctx context.Context, tasks chan<- task, total *complete)
 			return ctx.Err()
 		}
 	}
-	if total.Objects < d.objects {
+	if len(d.done) > 0 {
 		return changed("", "the export has fewer objects than before")
 	}
 	return ctx.Err()
@@ -353,7 +349,7 @@ func (w *worker) typeNumber(name []byte) uint16 {
 // full tells whether the run should end, read being what was read of the
 // current object. There is room for one line more, and for its type.
 func (w *worker) full(read int64) bool {
-	return len(w.tuples)+2 > cap(w.tuples) || w.bytes+read >= runBytes || len(w.types) >= runTypes
+	return len(w.tuples)+2 > cap(w.tuples) || w.bytes+read >= runBytes || len(w.types) >= w.options.types()
 }
 
 // keep notes that e is in the run, and goes on behind it.

@@ -16,7 +16,7 @@
 //   - The answer depends on ledger and export alone, not on workers, memory, kills
 //     or the order of lines (I3).
 //   - Memory is bounded by [Options].Memory, whatever the number of resources or
-//     the length of a line (I7), but for 40 bytes per exported object.
+//     the length of a line (I7), but for 200 bytes per exported object.
 //   - No error holds an id or a value of a resource (I10). The work directory
 //     holds digests and hashes of ids: it is PHI.
 //

@@ -201,8 +201,8 @@ func TestLongLine(t *testing.T) {
 		"unended":          `{"resourceType":"Binary","id":"b","data":"` + content,
 		"in meta":          `{"resourceType":"Binary","id":"b","meta":{"x":"` + content + `"}}`,
 	} {
-		if r, _ := scanLine(t, []byte(line), longest); r.reason != pipeline.TooLarge {
-			t.Errorf("%s: %v", name, r.reason)
+		if r, _ := scanLine(t, []byte(line), longest); r.reason != pipeline.TooLarge || string(r.typ) != "Binary" || string(r.id) != "b" {
+			t.Errorf("%s: %v of %s/%s", name, r.reason, r.typ, r.id)
 		}
 	}
 	r, _ := scanLine(t, []byte(`{"resourceType":"Binary","id":"b","data":"`+content+`"`), longest)

@@ -47,9 +47,9 @@ func newLongText(path string) *longText {
 	return &longText{path: path, token: []byte("fhirhose-" + rand.Text())}
 }
 
-// read takes the long line that stands next in l and returns its rest, or nil if
-// it has to be left unread.
-func (x *longText) read(ctx context.Context, l *lineReader) ([]byte, error) {
+// read takes the long line that stands next in l and leaves its rest in x.rest.
+// If whole is false, that is only what stood before a defect.
+func (x *longText) read(ctx context.Context, l *lineReader) (whole bool, err error) {
 	x.rest, x.buf = make([]byte, 0, 4*stringBytes), make([]byte, 0, spoolBytes)
 	x.opened, x.escape, x.spools, x.done, x.size, x.err = -1, false, false, false, 0, nil
 	readable := true
@@ -57,7 +57,7 @@ func (x *longText) read(ctx context.Context, l *lineReader) ([]byte, error) {
 		var piece []byte
 		var err error
 		if piece, last, err = l.part(ctx); err != nil {
-			return nil, err
+			return false, err
 		}
 		if !readable {
 			continue
@@ -66,13 +66,13 @@ func (x *longText) read(ctx context.Context, l *lineReader) ([]byte, error) {
 		case errors.Is(err, errTooLarge):
 			readable = false
 		case err != nil:
-			return nil, err
+			return false, err
 		}
 	}
 	if !readable || x.spools {
-		return nil, nil
+		return false, nil
 	}
-	return x.rest, x.flush()
+	return true, x.flush()
 }
 
 // add takes the next piece of the line.
@@ -221,18 +221,18 @@ func (x *longText) remove() error {
 // scanLong reads a line that is longer than memory allows.
 func (s *scanner) scanLong(ctx context.Context, l *lineReader, x *longText, r *resource) (err error) {
 	defer func() { err = errors.Join(err, x.remove()) }()
-	rest, err := x.read(ctx, l)
+	whole, err := x.read(ctx, l)
 	if err != nil {
 		return err
 	}
-	if rest == nil {
-		*r = resource{reason: pipeline.TooLarge}
-		return nil
-	}
 	s.long = x
-	s.scan(append(rest, make([]byte, canon.Room)...)[:len(rest)], r)
+	s.scan(append(x.rest, make([]byte, canon.Room)...)[:len(x.rest)], r)
 	s.long = nil
-	if r.reason == pipeline.NoReason && x.done && !x.found { // it stood in meta
+	switch {
+	case !whole:
+		r.reason = pipeline.TooLarge
+		return nil
+	case r.reason == pipeline.NoReason && x.done && !x.found: // it stood in meta
 		r.reason = pipeline.TooLarge
 	}
 	return x.err

@@ -67,7 +67,7 @@ func newMerger(ctx context.Context, runs []*run, wanted [leads]bool, memory int,
 	size := min(mostBuffer, max(leastBuffer, memory/len(runs)/tupleSize*tupleSize))
 	for _, r := range runs {
 		c := &cursor{run: r, buf: make([]byte, min(int64(size), max(1, r.tuples)*tupleSize))}
-		for _, name := range r.footer.Types {
+		for _, name := range r.types {
 			n, err := number(name)
 			if err != nil {
 				return nil, err
@@ -175,7 +175,7 @@ func compact(ctx context.Context, o *Options, runs []*run) ([]*run, error) {
 
 // mergeRuns writes one run of several, and removes those.
 func mergeRuns(ctx context.Context, dir string, runs []*run, number, memory int) (*run, error) {
-	f := footer{Marks: runs[0].footer.Marks}
+	f := footer{Marks: runs[0].marks}
 	types, sums := make(map[string]uint16), []*cells(nil)
 	typeNumber := func(name string) (uint16, error) {
 		n, ok := types[name]
@@ -207,13 +207,13 @@ func mergeRuns(ctx context.Context, dir string, runs []*run, number, memory int)
 		}
 	}
 	for _, r := range runs {
-		f.Extents = append(f.Extents, r.footer.Extents...)
 		f.Replaces = append(f.Replaces, r.number)
-		if err := r.eachCell(func(typ string, lead int, c cell) {
-			sums[types[typ]][lead].merge(&c)
-		}); err != nil {
-			return nil, err
-		}
+	}
+	if err := eachFooter(runs, func(part *footer) error {
+		f.Extents = append(f.Extents, part.Extents...)
+		return part.eachCell(func(typ string, lead int, c *cell) { sums[types[typ]][lead].merge(c) })
+	}); err != nil {
+		return nil, err
 	}
 	f.setCells(sums)
 	if err := out.finish(&f); err != nil {
@@ -224,5 +224,6 @@ func mergeRuns(ctx context.Context, dir string, runs []*run, number, memory int)
 			return nil, err
 		}
 	}
-	return openRun(runPath(dir, number))
+	merged, _, err := openRun(runPath(dir, number))
+	return merged, err
 }

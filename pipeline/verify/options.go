@@ -10,6 +10,7 @@ import (
 	"math"
 	"runtime"
 	"time"
+	"unsafe"
 
 	"github.com/fhirhose/fhirhose/pipeline"
 )
@@ -42,10 +43,11 @@ type Export interface {
 type Options struct {
 	// Dir is the work directory. It belongs to one export, one ledger and one process.
 	Dir string
-	// Workers is how many objects are digested at a time; 0: one per core.
+	// Workers is how many objects are digested at a time, at most; 0: one per core.
 	Workers int
-	// Memory bounds what is held, in bytes; 0: 256 MiB. Long lines need up to 96
-	// MiB beside it, one at a time.
+	// Memory bounds what is held, in bytes; 0: 256 MiB. Beside it a line of 512 KiB
+	// to 16 MiB, one at a time, needs six times its length, and Compare 45 KB for
+	// each resource type.
 	Memory int
 	// Imported is when the last import and delete ended, by the target's clock:
 	// what was written later was not written by us. The zero value is unknown.
@@ -68,14 +70,16 @@ const (
 	leastTuples = 1 << 10
 	// runBytes of an export end a run, so that a kill costs seconds.
 	runBytes = 256 << 20
-	// runTypes and maxTypes bound the resource types of a run and of an export:
-	// each costs 20 KiB. FHIR has about 150.
+	// runTypes and maxTypes bound the resource types of a run and of an export.
+	// FHIR has about 150.
 	runTypes = 256
 	maxTypes = 1024
 	// tupleMemory is what a tuple takes in memory, cursorMemory what a run takes
 	// in a merge beside its buffer: itself, its footer and the types in it.
 	tupleMemory  = 104
 	cursorMemory = 1 << 10
+	// workerMemory is the least that a worker takes: buffers of lines and of runs.
+	workerMemory = 2 << 20
 )
 
 func (o *Options) memory() int {
@@ -85,11 +89,18 @@ func (o *Options) memory() int {
 	return o.Memory
 }
 
+// workers are fewer where memory would not do for more.
 func (o *Options) workers() int {
-	if o.Workers == 0 {
-		return runtime.GOMAXPROCS(0)
+	n := o.Workers
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
 	}
-	return o.Workers
+	return max(1, min(n, o.memory()/2/workerMemory))
+}
+
+// types returns how many types one run may have.
+func (o *Options) types() int {
+	return min(runTypes, max(8, o.memory()/8/o.workers()/int(unsafe.Sizeof(cells{}))))
 }
 
 // tuples returns how many tuples a worker gathers.
@@ -97,7 +108,7 @@ func (o *Options) tuples() int {
 	if o.runTuples > 0 {
 		return o.runTuples
 	}
-	return min(mostTuples, max(leastTuples, o.memory()/2/o.workers()/tupleMemory))
+	return min(mostTuples, max(leastTuples, o.memory()*3/8/o.workers()/tupleMemory))
 }
 
 // runs returns how many runs one merge may read.

@@ -109,11 +109,11 @@ func coverage(t *testing.T, dir string) (n int) {
 		if strings.HasSuffix(name, temporary) {
 			continue
 		}
-		r, err := openRun(name)
+		_, f, err := openRun(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range r.footer.Extents {
+		for _, e := range f.Extents {
 			if !seen[e] {
 				n += int(e.To - e.From)
 			}

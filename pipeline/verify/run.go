@@ -32,7 +32,7 @@ const (
 	temporary   = ".tmp"
 	maxFooter   = 1 << 30
 	cellBytes   = 2 + 1 + 2*sumSize
-	writeBuffer = 1 << 20
+	writeBuffer = 256 << 10
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -72,26 +72,48 @@ func (f *footer) setCells(types []*cells) {
 	}
 }
 
-// run is a run file that is there.
+// run is a run file that is there. Its footer stays in the file: there are
+// thousands of runs.
 type run struct {
-	path   string
-	number int
-	tuples int64
-	footer footer
+	path     string
+	number   int
+	tuples   int64
+	marks    string
+	types    []string
+	replaces []int
 }
 
-// eachCell calls f for every stored cell.
-func (r *run) eachCell(f func(typ string, lead int, c cell)) error {
-	b := r.footer.Cells
+// eachCell calls do for every stored cell.
+func (f *footer) eachCell(do func(typ string, lead int, c *cell)) error {
+	b := f.Cells
 	for ; len(b) >= cellBytes; b = b[cellBytes:] {
 		typ := int(binary.LittleEndian.Uint16(b))
-		if typ >= len(r.footer.Types) {
-			return r.damaged("a type without a name")
+		if typ >= len(f.Types) {
+			return errors.New("a type without a name")
 		}
-		f(r.footer.Types[typ], int(b[2]), cell{sumOf(b[3:]), sumOf(b[3+sumSize:])})
+		do(f.Types[typ], int(b[2]), &cell{sumOf(b[3:]), sumOf(b[3+sumSize:])})
 	}
 	if len(b) > 0 {
-		return r.damaged("size of the cells")
+		return errors.New("size of the cells")
+	}
+	return nil
+}
+
+// eachFooter calls do with the footer of each run; what do says of a defect is
+// said of that run.
+func eachFooter(runs []*run, do func(f *footer) error) error {
+	for _, r := range runs {
+		_, f, err := openRun(r.path)
+		if err != nil {
+			return err
+		}
+		switch err := do(f); {
+		case err == nil:
+		case pipeline.KindOf(err) == pipeline.KindOther:
+			return r.damaged(err.Error())
+		default:
+			return err
+		}
 	}
 	return nil
 }
@@ -117,7 +139,7 @@ func otherMarks(name string) error {
 // or to one that they were merged from.
 func lastNumber(runs []*run) (last int64) {
 	for _, r := range runs {
-		for _, number := range append(r.footer.Replaces, r.number) {
+		for _, number := range append(r.replaces, r.number) {
 			last = max(last, int64(number))
 		}
 	}
@@ -184,17 +206,34 @@ func (w *runWriter) finish(f *footer) error {
 	return durable.SyncDir(filepath.Dir(w.path))
 }
 
-// openRun reads the footer of a run.
-func openRun(path string) (_ *run, err error) {
+// openRun reads and checks the footer of a run.
+func openRun(path string) (_ *run, _ *footer, err error) {
 	r := &run{path: path}
 	if _, err := fmt.Sscanf(filepath.Base(path), runPrefix+"%d", &r.number); err != nil {
-		return nil, r.damaged("name")
+		return nil, nil, r.damaged("name")
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	text, err := r.readFooter(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	f := new(footer)
+	if json.Unmarshal(text, f) != nil {
+		return nil, nil, r.damaged("footer")
+	}
+	if f.Version != runVersion {
+		return nil, nil, r.damaged(fmt.Sprintf("layout %d, this build reads %d", f.Version, runVersion))
+	}
+	r.marks, r.types, r.replaces = f.Marks, f.Types, f.Replaces
+	return r, f, nil
+}
+
+// readFooter returns the footer's text, checked, and counts the tuples.
+func (r *run) readFooter(file *os.File) ([]byte, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
@@ -216,14 +255,10 @@ func openRun(path string) (_ *run, err error) {
 	if _, err := file.ReadAt(text, size-runTrailer-length); err != nil {
 		return nil, err
 	}
-	sum := crc32.Update(crc32.Checksum(text, castagnoli), castagnoli, tail[:12])
-	if sum != binary.LittleEndian.Uint32(tail[12:]) || json.Unmarshal(text, &r.footer) != nil {
+	if crc32.Update(crc32.Checksum(text, castagnoli), castagnoli, tail[:12]) != binary.LittleEndian.Uint32(tail[12:]) {
 		return nil, r.damaged("footer")
 	}
-	if r.footer.Version != runVersion {
-		return nil, r.damaged(fmt.Sprintf("layout %d, this build reads %d", r.footer.Version, runVersion))
-	}
-	return r, nil
+	return text, nil
 }
 
 // openRuns opens the runs of a directory, by number, and removes what a kill has
@@ -246,15 +281,15 @@ func openRuns(dir string, marks string) ([]*run, error) {
 				return nil, err
 			}
 		case strings.HasPrefix(entry.Name(), runPrefix):
-			r, err := openRun(name)
+			r, _, err := openRun(name)
 			if err != nil {
 				return nil, err
 			}
-			if r.footer.Marks != marks {
+			if r.marks != marks {
 				return nil, otherMarks(entry.Name())
 			}
 			runs = append(runs, r)
-			for _, number := range r.footer.Replaces {
+			for _, number := range r.replaces {
 				replaced[number] = true
 			}
 		}
