@@ -22,7 +22,7 @@ const (
 // so that callers' variables stay on their stacks.
 type std struct {
 	hash  stdHash
-	state [stdState]byte // only the chaining value ever changes: whole blocks leave no rest
+	state [stdState]byte // as given: zeros behind the chaining value, for no rest and no length
 	one   [BlockSize]byte
 }
 
@@ -51,7 +51,6 @@ func stdOneBlock(chain *[8]uint32, p *[BlockSize]byte) {
 	s := stds.Get().(*std)
 	s.one = *p
 	s.blocks(chain, s.one[:])
-	clear(s.one[:])
 	stds.Put(s)
 }
 
