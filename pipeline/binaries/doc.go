@@ -6,6 +6,7 @@
 //	stubs ─▶ read ─▶ look up ─▶ admit ─▶ fetch, encode, digest ─▶ place ─▶ output
 //	                                  └▶ stage ──────────────────┘  └─ cut
 //
+// A stub is the source line of a row; read converts it, for the second time.
 // Rows are looked up and fetched many at a time, and placed one after the other:
 // read, admit and place know the order, the stages between them do not (I3).
 // Memory and spool are given out in that order too, so that the row which is
