@@ -6,11 +6,11 @@ const BinariesStage = "binaries-"
 // StageNames are the stages of the record pipeline, in the order of the data,
 // and then those of the binary pipeline.
 func StageNames() []string {
-	names := []string{"stage", "inflate", "convert", "merge", "write", "ledger", "cut"}
-	for _, name := range []string{"find", "fetch", "stage", "write", "ledger", "cut"} {
-		names = append(names, BinariesStage+name)
+	return []string{
+		"stage", "inflate", "convert", "merge", "write", "ledger", "cut",
+		BinariesStage + "find", BinariesStage + "fetch", BinariesStage + "stage",
+		BinariesStage + "write", BinariesStage + "ledger", BinariesStage + "cut",
 	}
-	return names
 }
 
 // The closed sets that are known here. A wait is known by its first word: what

@@ -98,7 +98,8 @@ func (r *road) open(state *jobState) (err error) {
 }
 
 // maxBinaryRow is the longest row of type Binary that goes down the road, twice
-// what an item of DynamoDB can be; a longer one is pipeline.RowTooLarge. It bounds the memory of a batch (I7).
+// what an item of DynamoDB can be; a longer one is pipeline.RowTooLarge. It bounds
+// the memory of a batch (I7).
 const maxBinaryRow = 1 << 20
 
 // isBinary tells whether the record's content is the other pipeline's affair.
@@ -108,7 +109,7 @@ func (w *worker) isBinary(r *convert.Record) bool {
 
 // stub appends the stub of a row of type Binary. text is empty if the row is not
 // to be written: then the stub only names the row's object.
-func (w *worker) stub(b *batch, number int64, text, _ []byte) {
+func (w *worker) stub(b *batch, number int64, text []byte) {
 	r := &w.record
 	b.stubs = stub.Append(b.stubs, &stub.Stub{
 		Object: b.object, Record: number,
@@ -129,7 +130,7 @@ func (w *worker) handDown(b *batch, t *knownTenant, number int64, text []byte, s
 		r.Reason = pipeline.RowTooLarge
 		return false
 	}
-	w.stub(b, number, text, nil)
+	w.stub(b, number, text)
 	w.handed(b, w.slot(t, r.Type, r.Version).totals, int64(len(text))+1)
 	w.note(&b.tenants[t.index].notes, r)
 	return true

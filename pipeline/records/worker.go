@@ -224,7 +224,7 @@ func (w *worker) one(b *batch, number int64, text []byte) {
 		return // not even an id of another tenant may reach this one's ledger
 	}
 	if w.isBinary(r) {
-		w.stub(b, number, nil, nil)
+		w.stub(b, number, nil)
 	}
 	b.rows = ledger.AppendRow(b.rows, &ledger.Entry{
 		Type: r.Type, ID: r.ID, Version: r.Version, LastUpdated: r.LastUpdated,
