@@ -84,7 +84,7 @@ func (d *digester) resume() error {
 	if err != nil {
 		return err
 	}
-	d.number.Store(lastNumber(runs))
+	d.number.Store(int64(lastNumber(runs)))
 	var all []extent
 	if err := eachFooter(runs, func(f *footer) error {
 		all = append(all, f.Extents...)
@@ -265,7 +265,7 @@ func (w *worker) next(ctx context.Context, object *Object, e *extent) (more bool
 		return false, err
 	case long:
 		if err := w.scanner.scanLong(ctx, &w.lines, w.long, &w.line); err != nil {
-			return false, durable.Failure("keep a long line in", "work directory of the verification", err)
+			return false, err
 		}
 	case isBlank(line): // no resource, and nothing that could be one
 		e.To = w.lines.offset

@@ -115,7 +115,7 @@ func (j *judge) present(s side, f *found) (Class, Cause) {
 	case f.contradict:
 		return Unchecked, Contradiction
 	case s.Fate == ledger.Unsettled:
-		if s.agreed() && f.any(func(t *tuple) bool { return s.earlier(t, false) }) {
+		if s.agreed() && f.any(func(t *tuple) bool { return s.wrote(t, false) }) {
 			return KnownStale, NoCause
 		}
 		return Unchecked, Unsettled
@@ -127,13 +127,14 @@ func (j *judge) deleted(s side, f *found) (Class, Cause) {
 	switch {
 	case s.Ambiguous:
 		return Unchecked, AmbiguousID
-	case j.later(f) && !f.any(s.ours):
+	case j.later(f) && !f.any(func(t *tuple) bool { return s.wrote(t, false) }):
 		return ChangedAfterImport, NoCause
 	}
 	return DeletedPresent, NoCause
 }
 
-// live asks, in this order: what digests prove, then what time says.
+// live asks, in this order: what digests prove, then what time says. What is not
+// the last version, but was written, is an earlier one.
 func (j *judge) live(s side, f *found) Class {
 	last := &s.last[0]
 	sameContent := func(t *tuple) bool { return t.content == last.Content }
@@ -142,7 +143,7 @@ func (j *judge) live(s side, f *found) Class {
 		return Equal
 	case f.any(s.isLast):
 		return MadeByTarget
-	case f.any(func(t *tuple) bool { return s.earlier(t, true) }):
+	case f.any(func(t *tuple) bool { return s.wrote(t, true) }):
 		return KnownStale
 	case f.any(sameContent) && last.Label == noLabels:
 		// Nothing of ours is lost, but somebody added labels.
@@ -152,7 +153,7 @@ func (j *judge) live(s side, f *found) Class {
 		return MadeByTarget
 	case f.any(sameContent):
 		return LabelLost
-	case f.any(func(t *tuple) bool { return s.earlier(t, false) }):
+	case f.any(func(t *tuple) bool { return s.wrote(t, false) }):
 		return KnownStale
 	case j.later(f):
 		return ChangedAfterImport

@@ -164,7 +164,7 @@ func compact(ctx context.Context, o *Options, runs []*run) ([]*run, error) {
 	most := o.runs()
 	for len(runs) > most {
 		n := min(most, len(runs)-most+1)
-		merged, err := mergeRuns(ctx, o.Dir, runs[:n], int(lastNumber(runs)+1), o.memory()/4)
+		merged, err := mergeRuns(ctx, o.Dir, runs[:n], lastNumber(runs)+1, o.memory()/4)
 		if err != nil {
 			return nil, err
 		}

@@ -494,7 +494,7 @@ func TestPlantedDefects(t *testing.T) {
 		}
 		o := options(dir)
 		o.Workers = rapid.IntRange(1, 3).Draw(rt, "workers")
-		o.runTuples = rapid.IntRange(2, 100).Draw(rt, "tuples")
+		o.runTuples = rapid.IntRange(8, 100).Draw(rt, "tuples")
 		o.mostRuns = rapid.IntRange(2, 5).Draw(rt, "runs")
 		book := openLedger(t, w.entries, rapid.IntRange(10, 1000).Draw(rt, "segment"))
 		a := verifyAll(t, book, newExport(objects), o)

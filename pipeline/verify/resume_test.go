@@ -18,6 +18,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
+	"github.com/fhirhose/fhirhose/pipeline/ledger"
 )
 
 // mixed is a world with every defect, among resources that are equal.
@@ -258,8 +259,12 @@ func TestChangedExport(t *testing.T) {
 		o := options(t.TempDir())
 		o.runTuples = 4
 		for range 2 { // the second time with what the first has left
-			if err := Digest(t.Context(), c.export, o); pipeline.KindOf(err) != c.kind {
+			err := Digest(t.Context(), c.export, o)
+			if pipeline.KindOf(err) != c.kind {
 				t.Errorf("%s: %v", name, err)
+			}
+			if text := fmt.Sprint(err); strings.Contains(text, "id-") || strings.Contains(text, "Patient") {
+				t.Errorf("%s: the error has a value of a resource: %v", name, err) // I10
 			}
 		}
 	}
@@ -282,6 +287,60 @@ func TestChangedExport(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		cancel()
+	}
+}
+
+// TestCutOffThenWhole: an object that ended too early, just where a run did, is
+// not gone on with in the middle of a line.
+func TestCutOffThenWhole(t *testing.T) {
+	var text string
+	var entries []ledger.Entry
+	w := newWorld(t, 3)
+	for range 9 {
+		b := w.body()
+		entries = append(entries, b.entry(t, 1, pipeline.Available, pipeline.NoReason))
+		text += b.exported(w.rand, w.before(), "") + "\n"
+	}
+	book := openLedger(t, entries, 10)
+	for end := range len(text) - 1 {
+		if end%37 > 0 && text[end] != '\n' {
+			continue
+		}
+		o := options(t.TempDir())
+		o.runTuples = 3
+		export := newExport([][]byte{[]byte(text)})
+		cut := changing{memoryExport: export, open: func(Object, int64) (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader(text[:end])), nil
+		}}
+		if err := Digest(t.Context(), cut, o); pipeline.KindOf(err) != pipeline.KindFatal {
+			t.Fatal(err)
+		}
+		if a := verifyAll(t, book, export, o); a.result.Count(Equal) != 9 || len(a.findings) > 0 {
+			t.Fatalf("cut at %d: %v", end, a.order)
+		}
+	}
+}
+
+// TestTupleAway: a tuple that is not where the sums say cannot hide a resource.
+func TestTupleAway(t *testing.T) {
+	w := newWorld(t, 5)
+	defects["extra (WV10)"](w, w.body())
+	objects, _ := w.objects(1)
+	o := options(t.TempDir())
+	if err := Digest(t.Context(), newExport(objects), o); err != nil {
+		t.Fatal(err)
+	}
+	run := runPath(o.Dir, 1)
+	content, err := os.ReadFile(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[0] ^= 0x80
+	if err := os.WriteFile(run, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := compareAll(t.Context(), openLedger(t, nil, 1), o); pipeline.KindOf(err) != pipeline.KindFatal {
+		t.Errorf("%v", err)
 	}
 }
 

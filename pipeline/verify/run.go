@@ -135,13 +135,11 @@ func otherMarks(name string) error {
 	}
 }
 
-// lastNumber returns the highest number that was ever given to one of the runs,
-// or to one that they were merged from.
-func lastNumber(runs []*run) (last int64) {
+// lastNumber returns the highest number. A merged run has a higher one than those
+// that it replaces.
+func lastNumber(runs []*run) (last int) {
 	for _, r := range runs {
-		for _, number := range append(r.replaces, r.number) {
-			last = max(last, int64(number))
-		}
+		last = max(last, r.number)
 	}
 	return last
 }

@@ -45,10 +45,7 @@ func readSource(ctx context.Context, book *ledger.Ledger, memory int) (*source, 
 			last := lastRows(r)
 			name := buf.name(r.Type, r.ID)
 			e.content.add(name, &last[0].Content)
-			e.label.add(name, &last[0].Label)
-			for i := range last[1:] {
-				e.inconclusive = e.inconclusive || last[1+i].Label != last[0].Label
-			}
+			e.label.add(name, &last[0].Label) // if rows differ in it, another one may be there: then sums differ
 		case r.Deletable():
 			e.deleted++
 		default:
@@ -98,26 +95,12 @@ func (s side) isLast(t *tuple) bool {
 	})
 }
 
-// earlier tells whether a written version before the last one has these digests,
-// or, if labels do not count, this content.
-func (s side) earlier(t *tuple, labels bool) bool {
-	for i := range s.Versions {
-		e := &s.Versions[i]
-		if e.Written() && e.Committed() && e.Version < s.last[0].Version && e.Content == t.content && (!labels || e.Label == t.label) {
-			return true
-		}
-	}
-	return false
-}
-
-// ours tells whether any written version has this content.
-func (s side) ours(t *tuple) bool {
-	for i := range s.Versions {
-		if e := &s.Versions[i]; e.Written() && e.Committed() && e.Content == t.content {
-			return true
-		}
-	}
-	return false
+// wrote tells whether a written version has this content, and these labels if
+// they count.
+func (s side) wrote(t *tuple, labels bool) bool {
+	return slices.ContainsFunc(s.Versions, func(e ledger.Entry) bool {
+		return e.Written() && e.Content == t.content && (!labels || e.Label == t.label)
+	})
 }
 
 // filteredOut tells whether the job's settings kept all versions out.
