@@ -3,9 +3,12 @@
 package verify
 
 import (
+	"fmt"
 	"runtime"
 	"sync"
 	"testing"
+
+	"github.com/fhirhose/fhirhose/pipeline"
 )
 
 // TestBoundedMemory verifies far more than memory holds: many runs, merged in
@@ -57,6 +60,59 @@ func TestBoundedMemory(t *testing.T) {
 		t.Errorf("%d bytes are held, %d are allowed", held, o.Memory)
 	} else {
 		t.Logf("%d bytes held, %d allowed, %d runs", held, o.Memory, runs)
+	}
+}
+
+// TestManyTypes: types cost memory, so a run has few, and an export not too many.
+func TestManyTypes(t *testing.T) {
+	for _, n := range []int{100, maxTypes, maxTypes + 1} {
+		w := newWorld(t, 1)
+		for i := range n {
+			b := w.body()
+			b.typ = fmt.Sprintf("Type%d", i)
+			w.versions(b)
+			w.target(b)
+			w.expect(b, Equal, NoCause)
+		}
+		objects, places := w.objects(2)
+		o := options(t.TempDir())
+		if err := Digest(t.Context(), newExport(objects), o); err != nil {
+			t.Fatal(err)
+		}
+		runs, err := openRuns(o.Dir, o.Marks.fingerprint())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range runs {
+			if len(r.types) > o.types() {
+				t.Fatalf("%d types in a run, %d are allowed", len(r.types), o.types())
+			}
+		}
+		a, err := compareAll(t.Context(), openLedger(t, w.entries, 5000), o)
+		if n > maxTypes {
+			if pipeline.KindOf(err) != pipeline.KindFatal {
+				t.Errorf("%d types: %v", n, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.check(t, a, places)
+	}
+}
+
+// TestShares: what the parts may hold together is not more than what is allowed.
+func TestShares(t *testing.T) {
+	for _, memory := range []int{minMemory, 64 << 20, defaultMemory, 4 << 30} {
+		for _, workers := range []int{1, 2, 64} {
+			o := Options{Memory: memory, Workers: workers}
+			gather := o.workers() * (o.tuples()*tupleMemory + o.types()*leads*80 + 2*bufferBytes)
+			merge := o.runs() * (leastBuffer + cursorMemory)
+			if gather > memory || merge > memory/4 || o.runs() < 100 {
+				t.Errorf("%d bytes, %d workers: %d to gather, %d to merge %d runs", memory, workers, gather, merge, o.runs())
+			}
+		}
 	}
 }
 

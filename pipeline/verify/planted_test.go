@@ -472,6 +472,22 @@ func TestEveryDefect(t *testing.T) {
 	}
 }
 
+// TestUnknownEndOfImport: without it, nothing is excused by its time.
+func TestUnknownEndOfImport(t *testing.T) {
+	for name, want := range map[string]Class{
+		"changed later": Different, "changed field": Different, "added label later": MadeByTarget, "created again later": DeletedPresent,
+	} {
+		w := newWorld(t, 2)
+		b := w.body()
+		defects[name](w, b)
+		w.expect(b, want, NoCause)
+		objects, places := w.objects(1)
+		o := options(t.TempDir())
+		o.Imported = time.Time{}
+		w.check(t, verifyAll(t, openLedger(t, w.entries, 100), newExport(objects), o), places)
+	}
+}
+
 // TestPlantedDefects plants many at random; runs, merges and objects are small.
 func TestPlantedDefects(t *testing.T) {
 	names := slices.Sorted(maps.Keys(defects))

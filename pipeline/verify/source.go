@@ -103,14 +103,9 @@ func (s side) wrote(t *tuple, labels bool) bool {
 	})
 }
 
-// filteredOut tells whether the job's settings kept all versions out.
+// filteredOut tells whether filters kept all versions out.
 func (s side) filteredOut() bool {
-	for i := range s.Versions {
-		if e := &s.Versions[i]; e.Committed() && e.Reason.Outcome() != pipeline.Filtered {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(s.Versions, func(e ledger.Entry) bool { return e.Reason.Outcome() != pipeline.Filtered })
 }
 
 // maybeDeleted tells whether a row of the last version is DELETED.

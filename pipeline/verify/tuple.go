@@ -71,5 +71,5 @@ func (t *tuple) compare(u *tuple) int {
 	if t.key.high != u.key.high {
 		return cmp.Compare(t.key.high, u.key.high)
 	}
-	return cmp.Or(cmp.Compare(t.key.low, u.key.low), cmp.Compare(t.object, u.object), cmp.Compare(t.line, u.line), cmp.Compare(t.flags&flagBare, u.flags&flagBare))
+	return cmp.Or(cmp.Compare(t.key.low, u.key.low), cmp.Compare(t.object, u.object), cmp.Compare(t.line, u.line))
 }
