@@ -10,6 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
@@ -62,16 +63,35 @@ func ClaimOf(path string) (claim []byte, err error) {
 // TenantsOf returns the tenants that the run of the checkpoint at path may have
 // written for, by name. Errors are those of ClaimOf.
 func TenantsOf(path string) (tenants []string, err error) {
+	err = look(path, func(s *Store) error {
+		tenants, err = output.Tenants(s)
+		return err
+	})
+	return tenants, err
+}
+
+// ImportBegun tells whether anything of the run of the checkpoint at path may
+// have been sent to a target. Errors are those of ClaimOf.
+func ImportBegun(path string) (begun bool, err error) {
+	err = look(path, func(s *Store) error {
+		begun, err = importing.Begun(s)
+		return err
+	})
+	return begun, err
+}
+
+// look hands a checkpoint with a run to f, whatever job, settings and release it
+// is of.
+func look(path string, f func(*Store) error) error {
 	if claim, err := ClaimOf(path); err != nil || claim == nil {
-		return nil, err
+		return err
 	}
 	db, err := open(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s := &Store{db: db, path: path}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	return output.Tenants(s)
+	return errors.Join(f(s), s.Close())
 }
 
 // Condemn makes Open refuse the checkpoint at path for ever. It comes before

@@ -71,6 +71,36 @@ func Open(path string, identity Identity) (*Store, error) {
 	return s, nil
 }
 
+// Reopen opens the checkpoint of a job without its source, which may be gone by
+// now: nothing is compared with it. A file that is absent or without a run is
+// KindConfig; otherwise errors are those of Open.
+func Reopen(path string) (*Store, error) {
+	claim, err := ClaimOf(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case claim == nil:
+		return nil, &pipeline.Error{
+			Op: "open checkpoint", Object: path, Kind: pipeline.KindConfig, Err: errors.New("no move of this job has started here"),
+			Hint: "fhirhose move; or name the right job file with -c",
+		}
+	}
+	db, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, path: path}
+	stored, condemned, err := readMeta(db, path)
+	if err == nil {
+		err = s.usable(stored, condemned, pipeline.FormatVersion)
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s.meta, s.wanted = stored, stored.Identity
+	return s, nil
+}
+
 // open turns every way in which bbolt refuses a file, panics included, into an
 // error that says what to do.
 func open(path string) (db *bbolt.DB, err error) {
@@ -134,17 +164,9 @@ func (s *Store) check() error {
 		return s.create()
 	case err != nil:
 		return err
-	case condemned:
-		return &pipeline.Error{
-			Op: "open checkpoint", Object: s.path, Kind: pipeline.KindCheckpoint, Err: ErrCondemned,
-			Hint: "finish that with `fhirhose move --restart`",
-		}
-	case stored.Identity.Format != s.wanted.Format:
-		return &pipeline.Error{
-			Op: "open checkpoint", Object: s.path, Kind: pipeline.KindCheckpoint,
-			Err:  fmt.Errorf("it has format version %d, this release writes %d", stored.Identity.Format, s.wanted.Format),
-			Hint: "finish the job with the release that began it, or begin again with `fhirhose move --restart`",
-		}
+	}
+	if err := s.usable(stored, condemned, s.wanted.Format); err != nil {
+		return err
 	}
 	if difference := stored.Identity.difference(s.wanted); difference != "" {
 		return &pipeline.Error{
@@ -157,6 +179,27 @@ func (s *Store) check() error {
 	s.repaired = stored.Identity.repaired(s.wanted)
 	return nil
 }
+
+// usable refuses what no release, or not this one, may go on with.
+func (s *Store) usable(stored meta, condemned bool, format int) error {
+	switch {
+	case condemned:
+		return &pipeline.Error{
+			Op: "open checkpoint", Object: s.path, Kind: pipeline.KindCheckpoint, Err: ErrCondemned,
+			Hint: "finish that with `fhirhose move --restart`",
+		}
+	case stored.Identity.Format != format:
+		return &pipeline.Error{
+			Op: "open checkpoint", Object: s.path, Kind: pipeline.KindCheckpoint,
+			Err:  fmt.Errorf("it has format version %d, this release writes %d", stored.Identity.Format, format),
+			Hint: "finish the job with the release that began it, or begin again with `fhirhose move --restart`",
+		}
+	}
+	return nil
+}
+
+// RunID tells this run of the job from every other.
+func (s *Store) RunID() string { return s.meta.RunID }
 
 // Repaired returns the objects that have another MD5 in the manifest than when
 // the job began. Whoever knows how far the job has come decides whether it may

@@ -229,3 +229,88 @@ func TestCondemnedIsNotGoneOnWith(t *testing.T) {
 		t.Errorf("got %q, %v, want %q", claim, err, want)
 	}
 }
+
+// TestReopen: a job's checkpoint is opened without its source, and nothing else
+// is; whoever has begun an import is known.
+func TestReopen(t *testing.T) {
+	f := func(name string, kind pipeline.Kind, want string, prepare func(path string)) {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "checkpoint.db")
+			prepare(path)
+			before, _ := os.ReadFile(path)
+			s, err := checkpoint.Reopen(path)
+			if err == nil {
+				_ = s.Close()
+			}
+			if pipeline.KindOf(err) != kind || !strings.Contains(fmt.Sprint(err), want) || pipeline.HintOf(err) == "" {
+				t.Errorf("kind %d, hint %q: %v", pipeline.KindOf(err), pipeline.HintOf(err), err)
+			}
+			if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+				t.Error("the file has changed")
+			}
+		})
+	}
+	closed := func(path string, id checkpoint.Identity) {
+		s, err := checkpoint.Open(path, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f("absent", pipeline.KindConfig, "no move of this job has started", func(string) {})
+	f("empty", pipeline.KindConfig, "no move of this job has started", func(path string) {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	})
+	f("damaged", pipeline.KindCheckpoint, "open checkpoint", func(path string) {
+		if err := os.WriteFile(path, bytes.Repeat([]byte("x"), 1<<15), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	})
+	f("condemned", pipeline.KindCheckpoint, checkpoint.ErrCondemned.Error(), func(path string) {
+		closed(path, identity())
+		if err := checkpoint.Condemn(path); err != nil {
+			t.Fatal(err)
+		}
+	})
+	f("of another format", pipeline.KindCheckpoint, "format version", func(path string) {
+		other := identity()
+		other.Format++
+		closed(path, other)
+	})
+	f("held", pipeline.KindClaimed, "another process holds it", func(path string) { open(t, path) })
+
+	path := filepath.Join(t.TempDir(), "checkpoint.db")
+	s := open(t, path)
+	claim, run := s.Claim(), s.RunID()
+	for _, begun := range []bool{false, true} {
+		if begun {
+			if err := s.Commit([]output.Change{{Bucket: "import", Key: "v1-0", Value: []byte("{}")}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := checkpoint.ImportBegun(path); got != begun || err != nil {
+			t.Errorf("import begun: %v, %v", got, err)
+		}
+		var err error
+		if s, err = checkpoint.Reopen(path); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(s.Claim(), claim) || s.RunID() != run || run == "" {
+			t.Errorf("run %q of claim %s", s.RunID(), s.Claim())
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if begun, err := checkpoint.ImportBegun(filepath.Join(t.TempDir(), "none")); begun || err != nil {
+		t.Errorf("without a checkpoint: %v, %v", begun, err)
+	}
+	open(t, path) // the move's own way stays open
+}

@@ -358,7 +358,7 @@ func TestOracle(t *testing.T) {
 			if !maps.Equal(tree, first) {
 				t.Errorf("another output with %+v", shape)
 			}
-			if left, _ := filepath.Glob(filepath.Join(j.dir, "state", name, stagedPrefix+"*")); len(left) > 0 {
+			if left, _ := filepath.Glob(filepath.Join(j.dir, "state", Name, stagedPrefix+"*")); len(left) > 0 {
 				t.Errorf("left in state: %v", left)
 			}
 			if t.Failed() {

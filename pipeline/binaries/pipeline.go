@@ -13,11 +13,10 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline/stub"
 )
 
-// What this pipeline's state and files are called.
-const (
-	name         = "binaries"
-	ledgerPrefix = "Binary-"
-)
+// Name is what this pipeline's state is called, in the checkpoint too.
+const Name = "binaries"
+
+const ledgerPrefix = "Binary-"
 
 // Pipeline gives the Binaries of one job their contents. It is used for one Run.
 type Pipeline struct {
@@ -59,7 +58,7 @@ func New(options Options, contents pipeline.Contents, feed *stub.Log, sinks *out
 	p := &Pipeline{
 		options: options, plan: plan, opening: openingOf(options.Field),
 		contents: contents, feed: feed, sinks: sinks, store: store, live: newLive(),
-		spool: newSpool(filepath.Join(options.State, name), options.Spool),
+		spool: newSpool(filepath.Join(options.State, Name), options.Spool),
 		stubs: newRing(plan.stubs), lines: newRing(plan.contents),
 		raw:   make([]byte, options.ChunkBytes),
 		items: make(chan *item, options.Window), batches: make(chan *batch, batches),
@@ -68,7 +67,7 @@ func New(options Options, contents pipeline.Contents, feed *stub.Log, sinks *out
 		stages: make(chan *item, options.Window), // a large content must not hold up the small ones behind it
 	}
 	p.out = output.New(output.Options{
-		Name: name, Ledger: ledgerPrefix, State: options.State, SegmentEntries: options.SegmentEntries,
+		Name: Name, Ledger: ledgerPrefix, State: options.State, SegmentEntries: options.SegmentEntries,
 		Writers: plan.writers, Buffers: plan.buffers, CutRest: options.CutRest,
 		Heavy: options.Heavy, Watch: watch{p},
 	}, sinks, store)

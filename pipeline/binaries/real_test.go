@@ -71,7 +71,7 @@ func TestDamagedState(t *testing.T) {
 			if err := k.run(j); err == nil {
 				t.Fatal("the process was not killed")
 			}
-			if err := damage(filepath.Join(j.dir, "state", name)); err != nil {
+			if err := damage(filepath.Join(j.dir, "state", Name)); err != nil {
 				t.Fatal(err)
 			}
 			j.started = nil

@@ -102,6 +102,6 @@ func (s *spool) whole(row, size int64) bool {
 // RemoveState removes what the pipeline keeps in a job's state directory, once
 // the job is finished.
 func RemoveState(state string) error {
-	dir := filepath.Join(state, name)
+	dir := filepath.Join(state, Name)
 	return durable.Failure("remove", dir, os.RemoveAll(dir))
 }

@@ -15,6 +15,8 @@
 // start is repeated with the same token, which starts nothing twice. A stop leaves
 // the target's job running: the next run takes it up.
 //
+// The folders of a run go into one store: another Options.Target is refused.
+//
 // A folder is done when the target has scanned as many resources as the folder has
 // lines, and each of them is imported or among the failures. Failures are kept in
 // `state` (they hold PHI), one file for each folder, in the target's own words.

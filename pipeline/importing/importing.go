@@ -41,7 +41,7 @@ type Options struct {
 
 // Checkpoint stores what was begun and what came of it. checkpoint.Store fulfils it.
 type Checkpoint interface {
-	Each(bucket string, f func(key string, value []byte) error) error
+	output.Entries
 	Commit(changes []output.Change) error
 }
 
@@ -64,13 +64,14 @@ func New(target Target, store Checkpoint, o Options) *Importer {
 	return &Importer{target: target, store: store, o: o}
 }
 
-// bucket is where the checkpoint keeps the records, by folder.
-func (i *Importer) bucket() string { return strings.TrimSuffix("import/"+i.o.Tenant, "/") }
+// bucket is where the checkpoint keeps the records of a tenant, by folder.
+func bucket(tenant string) string { return strings.TrimSuffix("import/"+tenant, "/") }
 
 // Record is what the checkpoint knows of one folder.
 type Record struct {
 	Attempt  int    `json:"attempt"` // from 1
 	Name     string `json:"name"`    // of the target's job
+	Target   string `json:"target"`  // as in Options
 	Token    string `json:"token"`
 	Job      string `json:"job,omitempty"`    // its id, once the target has told it
 	Status   string `json:"status,omitempty"` // the target's last word, of a closed list
@@ -111,7 +112,7 @@ func (i *Importer) Run(ctx context.Context, folders []Folder) error {
 		}
 		refused = refused || record.Failed > 0
 		if refused && !i.o.GoOnAfterFailures {
-			return refusal(folder.Name, record)
+			return i.refusal(folder.Name, record)
 		}
 	}
 	if refused {
@@ -120,27 +121,50 @@ func (i *Importer) Run(ctx context.Context, folders []Folder) error {
 	return nil
 }
 
-func refusal(folder string, r *Record) error {
+func (i *Importer) refusal(folder string, r *Record) error {
 	return &pipeline.Error{
 		Op: "import", Object: folder, Kind: pipeline.KindOther,
 		Err:  fmt.Errorf("%w: %d of %d", ErrRefused, r.Failed, r.Scanned),
-		Hint: "look at them with `fhirhose quarantine`; on_import_error: continue sends the later folders all the same",
+		Hint: "they are in " + Failures(i.o.State, i.o.Tenant, folder) + "; on_import_error: continue sends the later folders all the same",
 	}
+}
+
+// Records returns what a checkpoint knows of a tenant's folders, by name: of those
+// whose import was begun.
+func Records(store output.Entries, tenant string) (map[string]*Record, error) {
+	known := make(map[string]*Record)
+	err := store.Each(bucket(tenant), func(key string, value []byte) error {
+		r := new(Record)
+		known[key] = r
+		return json.Unmarshal(value, r)
+	})
+	if err != nil {
+		return nil, output.Damaged(err)
+	}
+	return known, nil
+}
+
+// Begun tells whether a folder of a job without tenants may have been sent.
+func Begun(store output.Entries) (bool, error) {
+	known, err := Records(store, "")
+	return len(known) > 0, err
 }
 
 // load reads the records. One of a folder that is not there any more means that
 // these are not the folders that were being imported.
 func (i *Importer) load(folders []Folder) error {
-	i.known = make(map[string]*Record)
-	err := i.store.Each(i.bucket(), func(key string, value []byte) error {
-		r := new(Record)
-		i.known[key] = r
-		return json.Unmarshal(value, r)
-	})
-	if err != nil {
-		return output.Damaged(err)
+	var err error
+	if i.known, err = Records(i.store, i.o.Tenant); err != nil {
+		return err
 	}
-	for name := range i.known {
+	for name, r := range i.known {
+		if r.Target != i.o.Target {
+			return &pipeline.Error{
+				Op: "import", Object: name, Kind: pipeline.KindConfig,
+				Err:  fmt.Errorf("its import was begun into another store, %s", r.Target),
+				Hint: "name that store; into another one, import the folders of a job of another name",
+			}
+		}
 		if !slices.ContainsFunc(folders, func(f Folder) bool { return f.Name == name }) {
 			return &pipeline.Error{
 				Op: "import", Object: name, Kind: pipeline.KindFatal,
@@ -157,7 +181,7 @@ func (i *Importer) commit(folder string, r *Record) error {
 	if err != nil {
 		return err
 	}
-	if err := i.store.Commit([]output.Change{{Bucket: i.bucket(), Key: folder, Value: value}}); err != nil {
+	if err := i.store.Commit([]output.Change{{Bucket: bucket(i.o.Tenant), Key: folder, Value: value}}); err != nil {
 		return err
 	}
 	i.known[folder] = r
@@ -194,7 +218,7 @@ func (i *Importer) plan(f Folder, attempt int) *Record {
 	token := hex.EncodeToString(sum[:])
 	// 64 characters at most, and no two alike: the end of the token tells runs apart.
 	name := fmt.Sprintf("%s-%s-%s", i.o.Job[:min(len(i.o.Job), 32)], f.Name[:min(len(f.Name), 22)], token[:8])
-	return &Record{Attempt: attempt, Name: name, Token: token}
+	return &Record{Attempt: attempt, Name: name, Token: token, Target: i.o.Target}
 }
 
 // start finds the folder's job, or begins it once no other import is under way.

@@ -322,3 +322,25 @@ func TestOtherFolders(t *testing.T) {
 		}
 	})
 }
+
+// A folder that is in one store says nothing of another one.
+func TestOtherStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		if err := r.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		jobs := len(r.target.jobs)
+		r.options.Target = "arn:other"
+		err := r.run(t.Context())
+		if pipeline.KindOf(err) != pipeline.KindConfig || !strings.Contains(err.Error(), "arn:store") || len(r.target.jobs) != jobs {
+			t.Errorf("%d jobs: %v", len(r.target.jobs)-jobs, err)
+		}
+		if begun, err := importing.Begun(r.store); !begun || err != nil {
+			t.Errorf("begun %v, %v", begun, err)
+		}
+		if begun, err := importing.Begun(newRig(t).store); begun || err != nil {
+			t.Errorf("begun without an import: %v, %v", begun, err)
+		}
+	})
+}

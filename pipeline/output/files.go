@@ -28,6 +28,12 @@ type File struct {
 	FileRecord
 }
 
+// Dir is the folder that it lies in: what a target imports at once.
+func (f *File) Dir() string {
+	folder, _, _ := strings.Cut(f.Name, "/")
+	return folder
+}
+
 // IsLedger tells a ledger segment from a file of records.
 func (f *File) IsLedger() bool { return strings.HasPrefix(f.Name, LedgerFolder) }
 
@@ -49,11 +55,16 @@ func fileKey(tenant, name string) string { return strings.TrimPrefix(tenant+"/"+
 
 func keyOf(f *shard.File) string { return fileKey(f.Slot.Tenant, f.Name()) }
 
-func (o *Output) filesBucket() string { return o.options.Name + "-files" }
+func (o *Output) filesBucket() string { return filesBucket(o.options.Name) }
+
+func filesBucket(pipeline string) string { return pipeline + "-files" }
 
 // Files lists every file of the last cut by name.
-func (o *Output) Files() (files []File, err error) {
-	err = o.store.Each(o.filesBucket(), func(key string, value []byte) error {
+func (o *Output) Files() ([]File, error) { return FilesOf(o.store, o.options.Name) }
+
+// FilesOf lists the files that a checkpoint knows of the pipeline of a name.
+func FilesOf(store Entries, pipeline string) (files []File, err error) {
+	err = store.Each(filesBucket(pipeline), func(key string, value []byte) error {
 		var f File
 		if err := json.Unmarshal(value, &f.FileRecord); err != nil {
 			return Damaged(err)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -61,15 +60,10 @@ func (p *part) folders() int {
 	names := make(map[string]bool)
 	for i := range p.files {
 		if p.files[i].Type != "" {
-			names[folderOf(&p.files[i])] = true
+			names[p.files[i].Dir()] = true
 		}
 	}
 	return len(names)
-}
-
-func folderOf(f *output.File) string {
-	folder, _, _ := strings.Cut(f.Name, "/")
-	return folder
 }
 
 func writeManifest(w io.Writer, fields manifestHead, files []output.File) error {
@@ -115,7 +109,7 @@ func (m *Mover) writeAnnouncement(w io.Writer, p *part) error {
 		if f.Type == "" {
 			continue
 		}
-		folder := folderOf(f)
+		folder := f.Dir()
 		if names[folder] == nil {
 			folders = append(folders, folder)
 		}
