@@ -6,6 +6,10 @@
 //	tree      names on the local disk, made durable by few syncs
 //	sinktest  the conformance suite that every sink passes
 //
+// Beside them lies a target, which imports the folders that lie in a sink:
+//
+//	healthlake  Amazon HealthLake; healthlake/healthlaketest simulates it
+//
 // A sink makes files durable before it says so (I1), makes a name visible only
 // when the file is whole (I8), and never replaces a file (I2). It knows nothing
 // of records, types or folders: names and bytes come from the pipeline.

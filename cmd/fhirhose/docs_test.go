@@ -65,7 +65,7 @@ variables that begin with ` + "`AWS_`" + `; never from a flag or the job file.
 	}
 	b.WriteString(`
 What stands under ` + "`layout`" + ` and ` + "`source`" + ` shapes the output: it is fixed at the job's first start. What
-stands under ` + "`limits`" + ` never changes a byte of it.
+stands under ` + "`limits`" + ` never changes a byte of it, nor does what stands under ` + "`target`" + `, which ` + "`fhirhose import`" + ` alone asks for.
 
 ## Binaries
 
@@ -114,8 +114,8 @@ var exitMeanings = [][2]string{
 	{"0", "done"},
 	{"1", "other"},
 	{"2", "usage or settings"},
-	{"3", "done, with quarantine: migration_output.json is written"},
-	{"4", "the records do not add up, or verification found a difference"},
+	{"3", "done, with quarantine: migration_output.json is written; import: records were quarantined, or the target has refused resources"},
+	{"4", "the records do not add up, the target counts other than we, or verification found a difference"},
 	{"5", "try again later: network, throttling, disk full"},
 	{"7", "fatal: do not retry before a repair"},
 	{"10", "the checkpoint is unreadable or belongs to another job"},

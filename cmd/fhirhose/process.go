@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +24,7 @@ type process struct {
 	environ        []string
 	setenv         func(name, value string) error
 	signals        <-chan os.Signal
+	importPause    time.Duration // before the second question about an import; 0: firstPause
 	open           func(opening, running context.Context, job *jobfile.Job, seen *observation, log *slog.Logger) (*opened, error)
 }
 
@@ -82,7 +84,8 @@ HealthLake imports, exactly once, however often it is interrupted.`,
 		Example: `  fhirhose demo                # see it work: no account, no network, a few seconds
   fhirhose check               # read fhirhose.yaml, say what there is to move; writes nothing
   fhirhose move                # move it; run it again after any interruption
-  fhirhose report              # what became of every record`,
+  fhirhose report              # what became of every record
+  fhirhose import              # send the folders to Amazon HealthLake, in the order of their versions`,
 		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -102,7 +105,7 @@ HealthLake imports, exactly once, however often it is interrupted.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(err, "`"+cmd.CommandPath()+" --help` lists the flags, `fhirhose help settings` those of the job file")
 	})
-	root.AddCommand(newCheck(c), newMove(c), newStatus(c), newReport(c), newDemo(c), newVersion(c), newSettingsTopic())
+	root.AddCommand(newCheck(c), newMove(c), newImport(c), newStatus(c), newReport(c), newDemo(c), newVersion(c), newSettingsTopic())
 	return root
 }
 

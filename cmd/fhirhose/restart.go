@@ -22,6 +22,9 @@ import (
 func (c *cli) restart(running context.Context, job *jobfile.Job, seen *observation, yes bool) error {
 	ctx, cancel := c.stopping.atOnce(running)
 	defer cancel()
+	if err := refuseImported(job); err != nil {
+		return err
+	}
 	w := wiring{job: job, seen: seen}
 	source, err := w.openSource(ctx)
 	if err != nil {
@@ -54,6 +57,23 @@ func (c *cli) restart(running context.Context, job *jobfile.Job, seen *observati
 		}
 	}
 	return plan.Remove(ctx)
+}
+
+// refuseImported keeps what a target was sent: with the checkpoint, nobody would
+// know any more which of its resources came from where, and in which version (I11).
+func refuseImported(job *jobfile.Job) error {
+	begun, err := checkpoint.ImportBegun(filepath.Join(job.State, checkpointFile))
+	if err != nil && pipeline.KindOf(err) != pipeline.KindCheckpoint {
+		return err
+	}
+	if !begun {
+		return nil
+	}
+	return &pipeline.Error{
+		Op: "restart", Object: job.Name, Kind: pipeline.KindConfig,
+		Err:  errors.New("its folders were sent to a target, and nothing was removed"),
+		Hint: "begin again as a job of another name and state, with an empty data store",
+	}
 }
 
 // confirm asks on a terminal; elsewhere --yes must have said so.

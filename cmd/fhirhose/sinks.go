@@ -51,10 +51,8 @@ func (w *wiring) openSink(ctx, running context.Context) (*openedSinks, error) {
 }
 
 func (w *wiring) openBucket(ctx, running context.Context) (*openedSinks, error) {
-	at, to := w.job.Output(), w.job.Sink
-	store, err := w.openStore(ctx, at, objectstore.Options{
-		Region: to.Region, PathStyle: to.S3.PathStyle, RequestChecksums: to.S3.RequestChecksums, ExpectedBucketOwner: to.Owner,
-	})
+	to := w.job.Sink
+	store, err := w.openSinkStore(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +71,14 @@ func (w *wiring) openBucket(ctx, running context.Context) (*openedSinks, error) 
 		return &openedSink{of, store.Beside(at.Prefix)}, err
 	}
 	return &openedSinks{openedSink{sink, store}, beside, func() { cancel(); sink.Close(); store.Close() }}, nil
+}
+
+// openSinkStore opens the job's folder in the bucket of its sink.
+func (w *wiring) openSinkStore(ctx context.Context) (*objectstore.Store, error) {
+	to := w.job.Sink
+	return w.openStore(ctx, w.job.Output(), objectstore.Options{
+		Region: to.Region, PathStyle: to.S3.PathStyle, RequestChecksums: to.S3.RequestChecksums, ExpectedBucketOwner: to.Owner,
+	})
 }
 
 // outputOf is the folder of a tenant, or the job's own.

@@ -13,6 +13,7 @@ type Job struct {
 	State        string // directory
 	Source       Source
 	Sink         Sink
+	Target       Target
 	Layout       Layout
 	Limits       Limits
 	OnQuarantine string // "stop" or "continue"

@@ -59,6 +59,15 @@ func Settings() []Setting {
 		{Key: "sink.s3.request_checksums", Help: "when_required for look-alikes that refuse checksums; empty: the AWS default", set: text(func(j *Job) *string { return &j.Sink.S3.RequestChecksums }, checksums)},
 		{Key: "sink.s3.conditional_writes", Default: "true", Help: "never replace an object (If-None-Match); some look-alikes ignore it", set: boolean(func(j *Job) *bool { return &j.Sink.S3.ConditionalWrites })},
 
+		{Key: "target.healthlake.datastore", Help: "id of the HealthLake data store that `import` sends the folders to", set: text(func(j *Job) *string { return &j.Target.HealthLake.Datastore }, datastoreID)},
+		{Key: "target.healthlake.region", Help: "AWS region of the data store; empty: the AWS default", set: text(func(j *Job) *string { return &j.Target.HealthLake.Region }, nil)},
+		{Key: "target.healthlake.role_arn", Help: "role that HealthLake assumes to read the folders and write to output", set: text(func(j *Job) *string { return &j.Target.HealthLake.RoleARN }, roleARN)},
+		{Key: "target.healthlake.output", Help: "s3://bucket/prefix where HealthLake writes what it says of each import; it may hold PHI", set: location(func(j *Job) *Location { return &j.Target.HealthLake.Output })},
+		{Key: "target.healthlake.kms_key", Help: "KMS key with which HealthLake encrypts output", set: text(func(j *Job) *string { return &j.Target.HealthLake.KMSKey }, nil)},
+		{Key: "target.healthlake.validation", Default: "strict", Help: "how HealthLake validates what it imports: strict, structure-only or minimal", set: text(func(j *Job) *string { return &j.Target.HealthLake.Validation }, validation)},
+		{Key: "target.healthlake.on_import_error", Default: "stop", Help: "whether `import` sends the later folders after one of which HealthLake has refused resources: stop, or continue", set: text(func(j *Job) *string { return &j.Target.HealthLake.OnImportError }, stopOrContinue)},
+		{Key: "target.healthlake.requests_per_second", Default: "10", Help: "most calls of the data store's REST API in a second; `import` makes none", set: number(func(j *Job) *int { return &j.Target.HealthLake.RequestsPerSecond }, 1, 10_000)},
+
 		{Key: "layout.max_file_size", Default: "512MB", Help: "largest output file; HealthLake allows 5GB", set: size(func(j *Job) *int64 { return &j.Layout.MaxFileSize }, 1)},
 		{Key: "layout.max_binary_file_size", Help: "largest output file of Binaries, in base64; empty: layout.max_file_size", set: optional(size(func(j *Job) *int64 { return &j.Layout.MaxBinaryFileSize }, 1))},
 		{Key: "layout.max_folder_size", Default: "500GB", Help: "largest folder", set: size(func(j *Job) *int64 { return &j.Layout.MaxFolderSize }, 1)},
@@ -71,7 +80,7 @@ func Settings() []Setting {
 		{Key: "limits.spool", Default: "10GiB", Help: "disk space in state for staged input, staged contents of Binaries and tails of open files", set: size(func(j *Job) *int64 { return &j.Limits.Spool }, 1<<20)},
 		{Key: "limits.bandwidth", Default: "0", Help: "bytes per second from and to the network; 0: no limit", set: size(func(j *Job) *int64 { return &j.Limits.Bandwidth }, 0)},
 
-		{Key: "on_quarantine", Default: "stop", Help: "what `migrate` will do before an import if records were quarantined: stop, or continue", set: text(func(j *Job) *string { return &j.OnQuarantine }, onQuarantine)},
+		{Key: "on_quarantine", Default: "stop", Help: "whether `import` begins if records were quarantined: stop, or continue", set: text(func(j *Job) *string { return &j.OnQuarantine }, stopOrContinue)},
 		{Key: "http.listen", Default: "127.0.0.1:9464", Help: "address of /metrics, /healthz and /readyz while moving; empty: none", set: text(func(j *Job) *string { return &j.Listen }, hostPort)},
 	}
 }
@@ -212,7 +221,7 @@ func accountID(value string) error {
 	return nil
 }
 
-func onQuarantine(value string) error {
+func stopOrContinue(value string) error {
 	if value != "stop" && value != "continue" {
 		return fmt.Errorf("%q is neither stop nor continue", value)
 	}

@@ -1,0 +1,383 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/fhirhose/fhirhose/bench/generate"
+	"github.com/fhirhose/fhirhose/objectstore/objecttest"
+	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
+	"github.com/fhirhose/fhirhose/sinks/healthlake"
+	"github.com/fhirhose/fhirhose/sinks/healthlake/healthlaketest"
+)
+
+// importRig is a job whose every value is a canary, a bucket in memory, and a
+// simulation of HealthLake over it.
+type importRig struct {
+	*testing.T
+	dir        string
+	memory     *objecttest.Memory
+	simulation *healthlaketest.Simulation
+	signals    chan os.Signal
+	out, err   lockedBuffer // of the last run
+}
+
+const importJobFile = `job: a
+source: {binaries: none, dynamodb_export: {location: export}}
+sink: {location: s3://bucket/out, s3: {path_style: true}}
+limits: {memory: 128MiB}
+http: {listen: ""}
+target: {healthlake: {datastore: ` + healthlaketest.DatastoreID + `, role_arn: "arn:aws:iam::123456789012:role/r",
+  output: s3://bucket/results, kms_key: key}}
+`
+
+const (
+	patients = 5              // of three versions each, the last of the first being a deletion
+	lines    = 3*patients + 2 // and a Binary and an Observation
+)
+
+// importFolders are the folders of the job in the order of import.
+var importFolders = []string{"Binary-v1-0", "v1-0", "v2-0", "v3-0"}
+
+func newImportRig(t *testing.T, traps healthlaketest.Traps, more ...string) *importRig {
+	t.Helper()
+	r := &importRig{T: t, dir: t.TempDir(), memory: objecttest.NewMemory(), signals: make(chan os.Signal, 2)}
+	buckets := httptest.NewServer(r.memory)
+	stores := []healthlaketest.Store{{ID: healthlaketest.DatastoreID}, {ID: "second"}}
+	r.simulation = healthlaketest.New(healthlaketest.Options{Traps: traps, Stores: stores, S3: healthlaketest.FromClient(s3.New(s3.Options{
+		BaseEndpoint: &buckets.URL, Region: "us-east-1", UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""), HTTPClient: buckets.Client(),
+	}))})
+	server := httptest.NewServer(r.simulation)
+	t.Cleanup(func() {
+		server.Close()
+		r.simulation.Close()
+		buckets.Close()
+	})
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": healthlaketest.AccessKey, "AWS_SECRET_ACCESS_KEY": healthlaketest.SecretKey, "AWS_SESSION_TOKEN": "",
+		"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_HEALTHLAKE": server.URL, "AWS_ENDPOINT_URL_S3": buckets.URL,
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_PROFILE": "",
+	} {
+		t.Setenv(name, value)
+	}
+	rows := append([]string{recordstest.CanaryBinary(0), recordstest.CanaryRow(0, "Patient", "Observation")}, more...)
+	for n := range patients {
+		for v := 1; v <= 3; v++ {
+			version := fmt.Sprint(v)
+			row := recordstest.CanaryRow(n, `"vid":{"N":"1"}`, `"vid":{"N":"`+version+`"}`, `{"N":"3"}`, `{"N":"`+version+`"}`)
+			if v < 3 || n == 0 {
+				row = strings.Replace(row, `"AVAILABLE"`, `"DELETED"`, 1)
+			}
+			rows = append(rows, row)
+		}
+	}
+	if _, err := generate.WriteObjects(filepath.Join(r.dir, "export"), [][]string{rows}); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// run runs a verb and checks how it ends, and that it tells no value and none of
+// the server's words (I10).
+func (r *importRig) run(want int, args ...string) {
+	r.Helper()
+	file := filepath.Join(r.dir, "fhirhose.yaml")
+	if err := os.WriteFile(file, []byte(importJobFile), 0o600); err != nil {
+		r.Fatal(err)
+	}
+	r.out.Reset()
+	r.err.Reset()
+	code := run(context.Background(), process{
+		args: append(args, "-c", file, "--log-level", "debug"), stdin: strings.NewReader(""), stdout: &r.out, stderr: &r.err,
+		setenv: os.Setenv, environ: os.Environ(), signals: r.signals, open: openMover, importPause: time.Millisecond,
+	})
+	if code != want {
+		r.Fatalf("%v: exit code %d, want %d\n%s%s", args, code, want, r.out.String(), r.err.String())
+	}
+	said := r.out.String() + r.err.String()
+	if recordstest.HoldsCanary([]byte(said)) || strings.Contains(said, healthlaketest.ServerText) {
+		r.Errorf("%v tells a value, or the server's words:\n%s", args, said)
+	}
+}
+
+func (r *importRig) says(words ...string) {
+	r.Helper()
+	for _, want := range words {
+		if !strings.Contains(r.out.String()+r.err.String(), want) {
+			r.Errorf("without %q:\n%s%s", want, r.out.String(), r.err.String())
+		}
+	}
+}
+
+func (r *importRig) moved() *importRig {
+	r.Helper()
+	r.run(0, "move")
+	return r
+}
+
+func (r *importRig) starts() int { return r.simulation.Calls()["StartFHIRImportJob"] }
+
+// arrived checks that every version of every resource is in the store, in order.
+func (r *importRig) arrived() {
+	r.Helper()
+	for _, violation := range r.simulation.Violations() {
+		r.Error(violation)
+	}
+	store, err := healthlake.Open(r.Context(), healthlake.Options{Datastore: healthlaketest.DatastoreID, RequestsPerSecond: 1000})
+	if err != nil {
+		r.Fatal(err)
+	}
+	for n := range patients {
+		history, err := store.History(r.Context(), "Patient", fmt.Sprintf("%s-%d", recordstest.Canary, n))
+		if err != nil {
+			r.Fatal(err)
+		}
+		var versions []int
+		for _, v := range slices.Backward(history) {
+			var it struct{ MultipleBirthInteger int }
+			if err := json.Unmarshal(v.Body, &it); err != nil {
+				r.Fatal(err)
+			}
+			versions = append(versions, it.MultipleBirthInteger)
+		}
+		if !slices.Equal(versions, []int{1, 2, 3}) {
+			r.Errorf("history of Patient %d: %v", n, versions)
+		}
+	}
+}
+
+// TestImport: a finished job is imported once, without its export, and all other
+// verbs go on as before.
+func TestImport(t *testing.T) {
+	r := newImportRig(t, healthlaketest.Traps{})
+	r.run(2, "import")
+	r.says("no move of this job has started here")
+	r.moved()
+	export := filepath.Join(r.dir, "export")
+	if err := os.Rename(export, export+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	r.run(0, "import")
+	r.says("job a: 4 of 4 folders imported", fmt.Sprintf("%d imported, 0 refused", lines), "deletes are not applied")
+	r.arrived()
+	if n := r.starts(); n != len(importFolders) {
+		t.Errorf("%d jobs", n)
+	}
+	r.run(0, "import", "--json")
+	var s importSummary
+	if err := json.Unmarshal(r.out.Bytes(), &s); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range s.Folders {
+		names = append(names, f.Folder)
+	}
+	if n := r.starts(); n != len(importFolders) || !s.Done || s.Imported != lines || !slices.Equal(names, importFolders) {
+		t.Errorf("%d jobs; %+v", n, s)
+	}
+	if err := os.Rename(export+".gone", export); err != nil {
+		t.Fatal(err)
+	}
+	before := len(r.memory.Objects())
+	r.run(0, "move", "--target.healthlake.validation=minimal", "--target.healthlake.output=s3://other") // no other job
+	r.run(0, "status")
+	r.run(0, "report")
+	r.run(2, "move", "--restart", "--yes")
+	r.says("its folders were sent to a target, and nothing was removed")
+	if n := len(r.memory.Objects()); n != before {
+		t.Errorf("%d objects, %d before", n, before)
+	}
+}
+
+// TestImportOfAnotherRun: jobs of another run of a job are not taken for its own.
+func TestImportOfAnotherRun(t *testing.T) {
+	r := newImportRig(t, healthlaketest.Traps{})
+	for run := 1; run <= 2; run++ {
+		r.moved()
+		r.run(0, "import")
+		if n := r.starts(); n != run*len(importFolders) {
+			t.Errorf("%d jobs after run %d", n, run)
+		}
+		for key := range r.memory.Objects() {
+			r.memory.Delete(key)
+		}
+		if err := os.RemoveAll(filepath.Join(r.dir, "state")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestImportRefused: resources that HealthLake refuses stop the import, or are
+// kept while it goes on.
+func TestImportRefused(t *testing.T) {
+	refuse := func(key string, body []byte) string {
+		if strings.HasSuffix(key, "-1") && strings.Contains(string(body), `"multipleBirthInteger":2`) {
+			return "because of " + recordstest.Canary
+		}
+		return ""
+	}
+	r := newImportRig(t, healthlaketest.Traps{Refuse: refuse}).moved()
+	r.run(3, "import")
+	r.says("job a: 3 of 4 folders imported", "the target has refused resources: 1 of 5", "on_import_error: continue")
+	if n := r.starts(); n != 3 {
+		t.Errorf("%d jobs", n)
+	}
+	r.run(3, "import", "--target.healthlake.on_import_error=continue")
+	r.says("job a: 4 of 4 folders imported", "1 refused", "refused   1 of v2-0")
+	if strings.Contains(r.err.String(), "error:") {
+		t.Errorf("stderr %s", &r.err)
+	}
+	kept := filepath.Join(r.dir, "state", "import", "v2-0.failures.ndjson")
+	info, err := os.Stat(kept)
+	if err != nil || info.Mode().Perm() != 0o600 || info.Size() == 0 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if err := os.Remove(kept); err != nil {
+		t.Fatal(err)
+	}
+	_ = filepath.WalkDir(filepath.Join(r.dir, "state"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		if content, _ := os.ReadFile(path); recordstest.HoldsCanary(content) {
+			t.Errorf("%s holds a value", path)
+		}
+		return nil
+	})
+}
+
+// TestImportGivenUp: no later folder is sent before the operator has said that
+// the one whose job failed is to be sent again.
+func TestImportGivenUp(t *testing.T) {
+	fail := true
+	r := newImportRig(t, healthlaketest.Traps{Fail: func(name string) (int64, string) {
+		if fail && strings.Contains(name, "v2-0") {
+			return 2, "because of " + recordstest.Canary
+		}
+		return 0, ""
+	}}).moved()
+	for range 2 {
+		r.run(7, "import")
+		r.says("the target gave up", "is FAILED", "--again v2-0")
+	}
+	for _, name := range []string{"v1-0", "v3-0", "v9-0"} {
+		r.run(2, "import", "--again", name)
+	}
+	if n := r.starts(); n != 3 {
+		t.Errorf("%d jobs", n)
+	}
+	r.simulation.SetTraps(func(*healthlaketest.Traps) { fail = false })
+	r.run(0, "import", "--again", "v2-0")
+	if n := r.starts(); n != 5 {
+		t.Errorf("%d jobs", n)
+	}
+}
+
+// TestImportDiffers: what lies in a folder besides what was written is noticed.
+func TestImportDiffers(t *testing.T) {
+	r := newImportRig(t, healthlaketest.Traps{}).moved()
+	r.memory.Put("out/a/v1-0/Patient-v1-00001.ndjson", []byte(`{"resourceType":"Patient","id":"stranger"}`+"\n"))
+	r.run(4, "import")
+	r.says("6 lines written; scanned 7, imported 7")
+	if n := r.starts(); n != 2 {
+		t.Errorf("%d jobs", n)
+	}
+}
+
+// TestImportStopped: a signal ends us, not the job in HealthLake, which the next
+// run takes up.
+func TestImportStopped(t *testing.T) {
+	for signal, want := range map[os.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+		r := newImportRig(t, healthlaketest.Traps{}).moved()
+		held := make(chan struct{})
+		r.simulation.SetTraps(func(traps *healthlaketest.Traps) {
+			traps.Running = time.Hour
+			traps.Fault = func(c healthlaketest.Call) healthlaketest.Fault {
+				if c.Op == "DescribeFHIRImportJob" && c.N == 2 {
+					r.signals <- signal
+					close(held)
+				}
+				return healthlaketest.NoFault
+			}
+		})
+		r.run(want, "import")
+		<-held
+		r.says("goes on in HealthLake", "try: fhirhose import -c "+filepath.Join(r.dir, "fhirhose.yaml"), "not in    Binary-v1-0")
+		asked := false
+		r.simulation.SetTraps(func(traps *healthlaketest.Traps) {
+			traps.Fault = func(c healthlaketest.Call) healthlaketest.Fault {
+				if c.Op == "DescribeFHIRImportJob" && !asked {
+					asked = true
+					r.signals <- signal
+				}
+				return healthlaketest.NoFault
+			}
+		})
+		r.run(want, "import")
+		if n := r.starts(); n != 1 {
+			t.Errorf("%d jobs", n)
+		}
+	}
+}
+
+// TestImportIsRefused: what is not the whole output of this job is not sent.
+func TestImportIsRefused(t *testing.T) {
+	r := newImportRig(t, healthlaketest.Traps{}, canary+" is not JSON")
+	r.run(3, "move")
+	r.run(3, "import")
+	r.says("the move has quarantined 1 record", "on_quarantine: continue")
+	f := func(code int, words string, args ...string) {
+		r.Helper()
+		r.run(code, append([]string{"import", "--on_quarantine=continue"}, args...)...)
+		r.says(words)
+	}
+	f(2, "all tenants", "--source.tenant=*")
+	f(2, "target.healthlake.kms_key: is missing", "--target.healthlake.kms_key=")
+	f(2, "not found", "--target.healthlake.datastore=ffff")
+	f(7, "no run of fhirhose has claimed it", "--sink.location=s3://bucket/elsewhere")
+	f(2, "no move of this job has started", "--state="+filepath.Join(r.dir, "other"))
+	for _, o := range []struct {
+		key, content, words string
+		code                int
+	}{
+		{"migration_output.json", "", "is not there any more", 7},
+		{"migration_output.json", "{", "names other files", 7},
+		{"migration_output.json", `{"file_names":[]}`, "names other files", 7},
+		{"migration_output.json", `{"file_names":{"v1-0":["a/v1-0/Patient-v1-00000.ndjson"]}}`, "names other files", 7},
+		{"_fhirhose/claim.json", "{}", "belongs to another run", 11},
+	} {
+		key := "out/a/" + o.key
+		was := r.memory.Objects()[key]
+		r.memory.Delete(key)
+		if o.content != "" {
+			r.memory.Put(key, []byte(o.content))
+		}
+		f(o.code, o.words)
+		r.memory.Put(key, was)
+	}
+	if n := r.starts(); n != 0 {
+		t.Errorf("%d jobs", n)
+	}
+	f(0, "4 of 4 folders imported", "--target.healthlake.validation=minimal")
+	r.arrived()
+	for _, body := range r.simulation.Current(healthlaketest.DatastoreID) {
+		if !strings.Contains(string(body), "search-validation") { // what the simulation adds to minimal validation
+			t.Error("the validation is not as it was set")
+		}
+	}
+	f(2, "into another store", "--target.healthlake.datastore=second")
+}
