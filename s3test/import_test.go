@@ -1,0 +1,204 @@
+package s3test_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fhirhose/fhirhose/bench/generate"
+	"github.com/fhirhose/fhirhose/pipeline/digest"
+	"github.com/fhirhose/fhirhose/s3test"
+	"github.com/fhirhose/fhirhose/sinks/healthlake"
+	"github.com/fhirhose/fhirhose/sinks/healthlake/healthlaketest"
+)
+
+// migration is a job from an export in the gateway to a simulation of HealthLake
+// over the same gateway. Its verbs are processes of the real binary.
+type migration struct {
+	*testing.T
+	server     *s3test.Server
+	simulation *healthlaketest.Simulation
+	binary     string
+	file       string // of the job
+	env        []string
+	said       bytes.Buffer // by all processes
+}
+
+const migrationJob = `job: a
+source: {binaries: none, s3: {path_style: true}, dynamodb_export: {location: s3://exports/p/AWSDynamoDB/01693685827463-2d875200}}
+sink: {location: s3://exports/out, s3: {path_style: true}}
+layout: {max_folder_files: 3}
+limits: {memory: 128MiB}
+http: {listen: ""}
+target: {healthlake: {datastore: ` + healthlaketest.DatastoreID + `, role_arn: "arn:aws:iam::123456789012:role/r",
+  output: s3://exports/results, kms_key: key}}
+`
+
+func newMigration(t *testing.T, traps healthlaketest.Traps) *migration {
+	t.Helper()
+	m := &migration{T: t, server: s3test.Start(t)}
+	dir := t.TempDir()
+	m.binary, m.file = filepath.Join(dir, "fhirhose"), filepath.Join(dir, "fhirhose.yaml")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", m.binary, "./cmd/fhirhose")
+	build.Dir = ".." // a module of its own
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	check(t, os.WriteFile(m.file, []byte(migrationJob), 0o600))
+	m.server.MakeBucket(t, bucketName)
+	putExport(t, m.server, "p/AWSDynamoDB/01693685827463-2d875200", generate.Options{
+		Seed: 3, Resources: 80, Types: 5, Even: true, Versions: 3, Objects: 3,
+	})
+	env := m.server.Env()
+	m.simulation = healthlaketest.New(healthlaketest.Options{
+		S3: healthlaketest.FromClient(m.server.Client), Traps: traps,
+		Keys: map[string]string{env["AWS_ACCESS_KEY_ID"]: env["AWS_SECRET_ACCESS_KEY"]},
+	})
+	service := httptest.NewServer(m.simulation)
+	t.Cleanup(func() { service.Close(); m.simulation.Close() })
+	t.Setenv("AWS_ENDPOINT_URL_HEALTHLAKE", service.URL)
+	m.env = os.Environ()
+	return m
+}
+
+// run runs a verb, for as long as ctx lasts.
+func (m *migration) run(ctx context.Context, verb string) (exit int) {
+	m.Helper()
+	process := exec.CommandContext(ctx, m.binary, verb, "-c", m.file, "--log-level", "debug")
+	process.Env, process.Stdout, process.Stderr = m.env, &m.said, &m.said
+	err := process.Run()
+	if ended, ok := errors.AsType[*exec.ExitError](err); ok {
+		return ended.ExitCode()
+	}
+	check(m.T, err)
+	return 0
+}
+
+// histories are the digests of all versions of each resource, the oldest first.
+type histories map[string][]digest.Sums
+
+func (h histories) add(t *testing.T, line []byte) {
+	t.Helper()
+	var it struct{ ResourceType, ID string }
+	check(t, json.Unmarshal(line, &it))
+	var d digest.Digester
+	sums, reason := d.Resource(line)
+	if reason != 0 {
+		t.Fatal(reason)
+	}
+	key := it.ResourceType + "/" + it.ID
+	h[key] = append(h[key], sums)
+}
+
+// written reads what the move has written, in the order of versions.
+func (m *migration) written() histories {
+	m.Helper()
+	objects := m.server.Objects(m.T, bucketName, "out/a/")
+	names := slices.DeleteFunc(slices.Collect(maps.Keys(objects)), func(key string) bool {
+		return !strings.HasSuffix(key, ".ndjson") || strings.Contains(key, "/_fhirhose/")
+	})
+	version := func(key string) (n int) {
+		_, err := fmt.Sscanf(path.Base(key)[strings.Index(path.Base(key), "-v"):], "-v%d-", &n)
+		check(m.T, err)
+		return n
+	}
+	slices.SortFunc(names, func(a, b string) int { return version(a) - version(b) })
+	all := histories{}
+	for _, name := range names {
+		for line := range bytes.Lines(objects[name].Content) {
+			all.add(m.T, bytes.TrimSuffix(line, []byte("\n")))
+		}
+	}
+	return all
+}
+
+// stored reads the histories of the same resources from the data store.
+func (m *migration) stored(want histories) histories {
+	m.Helper()
+	store, err := healthlake.Open(m.Context(), healthlake.Options{Datastore: healthlaketest.DatastoreID, RequestsPerSecond: 10_000})
+	check(m.T, err)
+	all := histories{}
+	for key := range want {
+		kind, id, _ := strings.Cut(key, "/")
+		history, err := store.History(m.Context(), kind, id)
+		check(m.T, err)
+		for _, v := range slices.Backward(history) {
+			all.add(m.T, v.Body)
+		}
+	}
+	return all
+}
+
+// TestMigration: an export is moved and imported, both by processes that are
+// killed again and again. Every version of every resource arrives once, in order,
+// no job is started twice, and nothing that was said names a resource.
+func TestMigration(t *testing.T) {
+	m := newMigration(t, healthlaketest.Traps{Running: 400 * time.Millisecond, ListLag: 300 * time.Millisecond})
+	if exit := m.run(t.Context(), "move"); exit != 0 {
+		t.Fatalf("exit %d\n%s", exit, m.said.String())
+	}
+	kills, within, exit := 0, 0, -1
+	for exit != 0 {
+		// Each lives longer than the one before, so that it ends on a slow machine too.
+		life := 100*time.Millisecond + rand.N(1500*time.Millisecond) + time.Duration(kills*kills)*20*time.Millisecond
+		ctx, cancel := context.WithTimeout(t.Context(), life)
+		exit = m.run(ctx, "import")
+		killed := ctx.Err() != nil
+		cancel()
+		if exit == 0 {
+			break
+		}
+		if exit >= 0 || !killed {
+			t.Fatalf("exit %d\n%s", exit, m.said.String())
+		}
+		kills++
+		if m.simulation.Calls()["StartFHIRImportJob"] > 0 {
+			within++
+		}
+	}
+	if within == 0 {
+		t.Errorf("of %d kills none came in the middle", kills)
+	}
+	for _, violation := range m.simulation.Violations() {
+		t.Error(violation)
+	}
+	want := m.written()
+	got := m.stored(want)
+	if len(want) != 80 || len(m.simulation.Current(healthlaketest.DatastoreID)) != len(want) {
+		t.Errorf("%d resources written, %d stored", len(want), len(m.simulation.Current(healthlaketest.DatastoreID)))
+	}
+	versions := 0
+	for key, sums := range want {
+		versions += len(sums)
+		if !slices.Equal(got[key], sums) {
+			t.Errorf("%s: %d versions arrived of %d, or in another order, or changed", key, len(got[key]), len(sums))
+		}
+		if _, id, _ := strings.Cut(key, "/"); strings.Contains(m.said.String(), id) {
+			t.Errorf("%s was told", key)
+		}
+	}
+	if versions <= len(want) {
+		t.Error("no resource has a history")
+	}
+	if strings.Contains(m.said.String(), healthlaketest.ServerText) {
+		t.Error("the server's words were told")
+	}
+	starts := m.simulation.Calls()["StartFHIRImportJob"]
+	if exit := m.run(t.Context(), "import"); exit != 0 || m.simulation.Calls()["StartFHIRImportJob"] != starts {
+		t.Errorf("again: exit %d, %d starts more", exit, m.simulation.Calls()["StartFHIRImportJob"]-starts)
+	}
+	t.Logf("%d kills, %d of them within the import; %d calls to start, %d versions of %d resources", kills, within, starts, versions, len(want))
+}
