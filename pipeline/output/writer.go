@@ -31,7 +31,8 @@ type writer struct {
 	files  map[*shard.File]*open
 	dirty  []*open // changed since the last cut
 	seals  []*seal // begun since the last cut
-	full   *open   // nil, or one that is to be flushed as soon as another is
+	late   chunk   // with the sink, and not yet in its file's sum
+	spare  []byte  // nil, or the buffer for the file of the next late chunk
 	held   int64   // capacity of all buffers
 	budget int64
 
@@ -83,6 +84,11 @@ func (w *writer) do(ctx context.Context, j job) error {
 		j.batch.Release()
 	}
 	for _, file := range j.closed {
+		if err := w.flush(ctx, w.files[file]); err != nil {
+			return err
+		}
+	}
+	for _, file := range j.closed {
 		if err := w.seal(ctx, file); err != nil {
 			return err
 		}
@@ -116,18 +122,13 @@ func (w *writer) append(ctx context.Context, piece Piece) error {
 // begin and end at multiples of chunkBytes: no page of a disk is written twice.
 func (w *writer) gather(ctx context.Context, out *open, p []byte) error {
 	for len(p) > 0 {
-		if w.full == out {
-			if err := w.flush(ctx, out); err != nil {
-				return err
-			}
-		}
 		n := min(len(p), chunkBytes-int(out.size%chunkBytes)-len(out.buf))
 		held := cap(out.buf)
 		out.buf = append(out.buf, p[:n]...)
 		w.held += int64(cap(out.buf) - held)
 		p = p[n:]
 		if (out.size+int64(len(out.buf)))%chunkBytes == 0 {
-			if err := w.flushSoon(ctx, out); err != nil {
+			if err := w.flush(ctx, out); err != nil {
 				return err
 			}
 		}
@@ -135,50 +136,47 @@ func (w *writer) gather(ctx context.Context, out *open, p []byte) error {
 	return nil
 }
 
-// flush hands a file's newest bytes to the sink and keeps the empty buffer.
+// flush hands a file's newest bytes to the sink and leaves it an empty buffer.
 func (w *writer) flush(ctx context.Context, out *open) error {
-	if w.full == out {
-		w.full = nil
-	}
-	if err := out.send(ctx); err != nil {
-		return err
-	}
-	_, _ = out.sum.Write(out.buf) // never fails
-	out.sent()
-	return nil
-}
-
-// flushSoon is flush, now or when there is a second file to flush: two are hashed
-// in less time than one after the other.
-func (w *writer) flushSoon(ctx context.Context, out *open) error {
-	other := w.full
-	if other == nil || other == out {
-		w.full = out
-		return nil
-	}
-	w.full = nil
-	if err := other.send(ctx); err != nil {
-		return err
-	}
-	if err := out.send(ctx); err != nil {
-		return err
-	}
-	sha.WriteBoth(&other.sum, other.buf, &out.sum, out.buf)
-	other.sent()
-	out.sent()
-	return nil
-}
-
-func (out *open) send(ctx context.Context) error {
 	if err := out.goOn(ctx); err != nil || len(out.buf) == 0 {
 		return err
 	}
-	return out.sink.Append(ctx, out.buf)
+	if err := out.sink.Append(ctx, out.buf); err != nil {
+		return err
+	}
+	out.size += int64(len(out.buf))
+	w.hash(out)
+	return nil
 }
 
-func (out *open) sent() {
-	out.size += int64(len(out.buf))
-	out.buf = out.buf[:0]
+// chunk is what a file has handed to the sink last.
+type chunk struct {
+	file *open
+	data []byte
+}
+
+// hash takes a file's buffer into its sum together with the chunk that waits for
+// it: two are hashed in less time than one after the other. Without one, the buffer
+// itself waits.
+func (w *writer) hash(out *open) {
+	if w.late.file != nil && w.late.file != out {
+		sha.WriteBoth(&w.late.file.sum, w.late.data, &out.sum, out.buf)
+		w.late, w.spare = chunk{}, w.late.data
+		out.buf = out.buf[:0]
+		return
+	}
+	w.hashLate()
+	w.late = chunk{out, out.buf}
+	w.held += int64(cap(w.spare) - cap(out.buf))
+	out.buf, w.spare = w.spare[:0], nil
+}
+
+// hashLate brings the sums of all files to where the sink is.
+func (w *writer) hashLate() {
+	if w.late.file != nil {
+		_, _ = w.late.file.sum.Write(w.late.data) // never fails
+		w.late, w.spare = chunk{}, w.late.data
+	}
 }
 
 // goOn brings the file's sum to where the file is. The checkpoint holds none of
@@ -203,35 +201,20 @@ func (out *open) goOn(ctx context.Context) (err error) {
 // flushAll gives all buffers back: memory is over budget.
 func (w *writer) flushAll(ctx context.Context) error {
 	for _, out := range w.files {
-		if err := w.flushSoon(ctx, out); err != nil {
+		if err := w.flush(ctx, out); err != nil {
 			return err
 		}
-	}
-	if err := w.flushFull(ctx); err != nil {
-		return err
-	}
-	for _, out := range w.files {
 		out.buf = nil
 	}
 	w.held = 0
 	return nil
 }
 
-// flushFull flushes the file that waits for a second one.
-func (w *writer) flushFull(ctx context.Context) error {
-	if w.full == nil {
-		return nil
-	}
-	return w.flush(ctx, w.full)
-}
-
-// seal writes the rest of a file and queues it for sealing. While the queue is
-// full the writer waits, and with it the merge.
+// seal queues a file that is with the sink for sealing. While the queue is full
+// the writer waits, and with it the merge.
 func (w *writer) seal(ctx context.Context, file *shard.File) error {
 	out := w.files[file]
-	if err := w.flush(ctx, out); err != nil {
-		return err
-	}
+	w.hashLate()
 	w.held -= int64(cap(out.buf))
 	delete(w.files, file)
 	out.buf = nil
@@ -258,13 +241,11 @@ func (w *writer) cut(ctx context.Context, c *cut) error {
 		return w.files[out.file] != out // sealed meanwhile
 	})
 	for _, out := range w.dirty {
-		if err := w.flushSoon(ctx, out); err != nil {
+		if err := w.flush(ctx, out); err != nil {
 			return err
 		}
 	}
-	if err := w.flushFull(ctx); err != nil {
-		return err
-	}
+	w.hashLate()
 	for _, out := range w.dirty {
 		out.dirty = false
 		part.files = append(part.files, fileMark{
