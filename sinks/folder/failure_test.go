@@ -133,3 +133,28 @@ func TestSettleSyncsSealedNames(t *testing.T) {
 		}
 	}
 }
+
+// A name that was given and then failed to be settled is no failure of the cut that
+// stands behind it: the bytes are durable under one of the two names.
+func TestMarkAfterAFailedSeal(t *testing.T) {
+	sink := open(t, filepath.Join(t.TempDir(), "job"))
+	f := sink.Create("v1-0/Patient-v1-00000.ndjson")
+	if err := f.Append(t.Context(), []byte("line\n")); err != nil {
+		t.Fatal(err)
+	}
+	mark := f.Mark()
+	remove := faultpoint.Set(func(at string) error {
+		if at == "sealed" {
+			return syscall.EIO
+		}
+		return nil
+	})
+	err := f.Seal(t.Context(), sha256.Sum256([]byte("line\n")))
+	remove()
+	if !errors.Is(err, syscall.EIO) {
+		t.Fatal(err)
+	}
+	if _, err := mark(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -189,6 +189,7 @@ func (f *file) rename() error {
 	if err := durable.RenameNew(f.partial, f.final); err != nil {
 		return err
 	}
+	f.sealed = true // whatever comes, Mark's function would find no temporary
 	return faultpoint.At("sealed")
 }
 

@@ -51,14 +51,13 @@ func newImportRig(t *testing.T, traps healthlaketest.Traps) *importRig {
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": healthlaketest.AccessKey, "AWS_SECRET_ACCESS_KEY": healthlaketest.SecretKey, "AWS_SESSION_TOKEN": "",
 		"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_HEALTHLAKE": server.URL, "AWS_ENDPOINT_URL_S3": buckets.URL,
-		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_PROFILE": "",
+		"AWS_CA_BUNDLE": "", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_PROFILE": "",
 	} {
 		t.Setenv(name, value)
 	}
 	var err error
 	r.store, err = healthlake.Open(t.Context(), healthlake.Options{
 		Datastore: healthlaketest.DatastoreID, RoleARN: "arn:aws:iam::123456789012:role/r", KMSKey: "key", Output: "s3://bucket/out",
-		HTTPClient: server.Client(),
 	})
 	r.check(err)
 	r.bucket, err = objectstore.Open(t.Context(), objectstore.Location{Bucket: "bucket"}, objectstore.Options{PathStyle: true}, nil)

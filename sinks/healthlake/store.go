@@ -114,8 +114,12 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// timed bounds each attempt of the SDK's own HTTP client.
+// timed bounds each attempt of the SDK's own HTTP client, which a configuration
+// without settings of its own for it does not name.
 func timed(client aws.HTTPClient) aws.HTTPClient {
+	if client == nil {
+		client = awshttp.NewBuildableClient()
+	}
 	if own, ok := client.(*awshttp.BuildableClient); ok {
 		return own.WithTimeout(attemptTimeout)
 	}
