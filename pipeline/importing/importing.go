@@ -24,8 +24,8 @@ type Options struct {
 	Target string // what tells this store from others, e.g. its ARN
 	State  string // directory for failures
 
-	// OnFailure says whether the next folder is sent after one of which the
-	// target has refused resources.
+	// GoOnAfterFailures sends the next folder after one of which the target has
+	// refused resources.
 	GoOnAfterFailures bool
 	// Again names folders whose job failed or was cancelled and is to be started
 	// anew.

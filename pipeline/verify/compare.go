@@ -35,8 +35,8 @@ type Tally struct {
 
 	// Content and labels of the live resources in the ledger, and of what was
 	// exported, as sums: the same set if they are equal.
-	Source, Target             Sum
-	SourceLabels, TargetLabels Sum
+	Source, Target             ledger.SetSum
+	SourceLabels, TargetLabels ledger.SetSum
 }
 
 // Result is the answer of a verification.
@@ -224,10 +224,10 @@ func (c *comparison) settleType(number int, ours *[leads]expected, theirs *cells
 	c.result.Types[c.types[number]] = tally
 	for lead := range ours {
 		e, t := &ours[lead], &theirs[lead]
-		tally.Source.merge(e.content)
-		tally.SourceLabels.merge(e.label)
-		tally.Target.merge(t.content)
-		tally.TargetLabels.merge(t.label)
+		tally.Source.Merge(e.content)
+		tally.SourceLabels.Merge(e.label)
+		tally.Target.Merge(t.content)
+		tally.TargetLabels.Merge(t.label)
 		c.lines[lead] += int64(t.content.Count)
 		if e.inconclusive || e.cell != *t || e.deleted > 0 && c.judge.anonymous {
 			c.wanted[lead] = true

@@ -193,7 +193,6 @@ type worker struct {
 	names   map[string]uint16 // of types, to their numbers in the run
 	types   []string
 	cells   []*cells
-	name    nameBuffer
 	extents []extent
 	bytes   int64 // read since the last run
 	count   int64 // lines
@@ -322,9 +321,8 @@ func (w *worker) add(e *extent) {
 		t.flags = flagGenerated
 	}
 	t.content, t.label = r.sums.Content, r.sums.Label
-	name := w.name.name(r.typ, r.id)
-	cell.content.add(name, &t.content)
-	cell.label.add(name, &t.label)
+	cell.content.Add(r.typ, r.id, &t.content)
+	cell.label.Add(r.typ, r.id, &t.label)
 	w.tuples = append(w.tuples, t)
 	if r.marked {
 		t.flags |= flagBare

@@ -17,6 +17,7 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
+	"github.com/fhirhose/fhirhose/pipeline/ledger"
 )
 
 // A run is a file of sorted tuples. It appears whole or not at all, and what it
@@ -31,7 +32,7 @@ const (
 	runPrefix   = "run-"
 	temporary   = ".tmp"
 	maxFooter   = 1 << 30
-	cellBytes   = 2 + 1 + 2*sumSize
+	cellBytes   = 2 + 1 + 2*ledger.SetSumBytes
 	writeBuffer = 256 << 10
 )
 
@@ -66,8 +67,8 @@ func (f *footer) setCells(types []*cells) {
 				continue
 			}
 			f.Cells = append(binary.LittleEndian.AppendUint16(f.Cells, uint16(i)), byte(lead))
-			f.Cells = c[lead].content.appendTo(f.Cells)
-			f.Cells = c[lead].label.appendTo(f.Cells)
+			f.Cells = c[lead].content.Append(f.Cells)
+			f.Cells = c[lead].label.Append(f.Cells)
 		}
 	}
 }
@@ -91,7 +92,7 @@ func (f *footer) eachCell(do func(typ string, lead int, c *cell)) error {
 		if typ >= len(f.Types) {
 			return errors.New("a type without a name")
 		}
-		do(f.Types[typ], int(b[2]), &cell{sumOf(b[3:]), sumOf(b[3+sumSize:])})
+		do(f.Types[typ], int(b[2]), &cell{ledger.SetSumOf(b[3:]), ledger.SetSumOf(b[3+ledger.SetSumBytes:])})
 	}
 	if len(b) > 0 {
 		return errors.New("size of the cells")

@@ -25,7 +25,6 @@ type source struct {
 // readSource folds the whole ledger into sums.
 func readSource(ctx context.Context, book *ledger.Ledger, memory int) (*source, error) {
 	s := &source{types: make(map[string]*[leads]expected)}
-	var buf nameBuffer
 	for r, err := range book.Resources(ctx, memory) {
 		if err != nil {
 			return nil, err
@@ -43,9 +42,8 @@ func readSource(ctx context.Context, book *ledger.Ledger, memory int) (*source, 
 		switch {
 		case r.Fate == ledger.Live:
 			last := lastRows(r)
-			name := buf.name(r.Type, r.ID)
-			e.content.add(name, &last[0].Content)
-			e.label.add(name, &last[0].Label) // if rows differ in it, another one may be there: then sums differ
+			e.content.Add(r.Type, r.ID, &last[0].Content)
+			e.label.Add(r.Type, r.ID, &last[0].Label) // if rows differ in it, another one may be there: then sums differ
 		case r.Deletable():
 			e.deleted++
 		default:

@@ -38,7 +38,7 @@ type Options struct {
 
 	KMSKey        string // "": the bucket's default encryption
 	Unconditional bool   // the service knows no conditional writes: look before writing instead
-	PartSize      int64  // 8 MiB; S3 takes no part below 5 MiB but the last
+	PartSize      int64  // 8 MiB; a multiple of 64; S3 takes no part below 5 MiB but the last
 	Transfers     int    // parts and files sent at the same time; 16
 }
 

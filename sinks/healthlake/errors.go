@@ -154,8 +154,8 @@ func (f finding) verdict() (words string, kind pipeline.Kind, hint string) {
 	case f.isTransient():
 		return "the server failed", pipeline.KindRetryLater, hintLater
 	case f.status >= 400:
-		return "the request is refused", pipeline.KindFatal, ""
+		return "the request is refused", pipeline.KindFatal, "look at the data store in HealthLake's console"
 	default:
-		return "the request failed", pipeline.KindOther, ""
+		return "the request failed", pipeline.KindOther, hintLater
 	}
 }

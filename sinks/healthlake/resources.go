@@ -138,7 +138,10 @@ func (s *Store) bundle(op string, body []byte) (b bundle, err error) {
 
 // contradiction is an answer that HealthLake's documents do not know.
 func (s *Store) contradiction(op, words string) error {
-	return &pipeline.Error{Op: op, Object: s.options.Datastore, Kind: pipeline.KindFatal, Err: errors.New(words)}
+	return &pipeline.Error{
+		Op: op, Object: s.options.Datastore, Kind: pipeline.KindFatal, Err: errors.New(words),
+		Hint: "look for a newer release, or report this: HealthLake answers otherwise than it is documented to",
+	}
 }
 
 // next returns the query of the link to the next page, "" being none. Its page

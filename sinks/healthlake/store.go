@@ -135,9 +135,9 @@ func (s *Store) fits(d Datastore) error {
 	case d.Status != string(types.DatastoreStatusActive):
 		e.Err, e.Hint = errors.New("it is not active, and will not be"), "name another data store"
 	case d.SMART && s.bearer == nil:
-		e.Err, e.Hint = errors.New("its REST API takes bearer tokens, and none is set"), "set the client of the SMART store"
+		e.Err, e.Hint = errors.New("its REST API takes bearer tokens, and none is set"), "name a data store whose authorization is AWS_AUTH: SMART stores are not supported yet"
 	case !d.SMART && s.bearer != nil:
-		e.Err, e.Hint = errors.New("its REST API takes signatures, not bearer tokens"), "remove the client of the SMART store"
+		e.Err, e.Hint = errors.New("its REST API takes signatures, not bearer tokens"), "open it without a token"
 	default:
 		return nil
 	}

@@ -12,6 +12,3 @@ func twoBlocks(a, b *[8]uint32, p, q []byte) {
 	stdBlocks(a, p)
 	stdBlocks(b, q)
 }
-
-// Many sets out[i] to the digest of in[i]. out must be as long as in.
-func Many(out [][Size]byte, in [][]byte) { stdMany(out, in) }

@@ -44,52 +44,6 @@ func writeBothOfTheSameBytes(t *testing.T) {
 	}
 }
 
-func TestMany(t *testing.T) { everyRoad(t, many) }
-
-func many(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 6))
-	f := func(lengths ...int) {
-		t.Helper()
-		var in [][]byte
-		for _, n := range lengths {
-			from := r.IntN(64)
-			in = append(in, message(n + from)[from:])
-		}
-		out := make([][32]byte, len(in))
-		sha.Many(out, in)
-		for i, p := range in {
-			if out[i] != sha256.Sum256(p) {
-				t.Fatalf("digest of message %d of %d bytes", i, len(p))
-			}
-		}
-	}
-	f()
-	for n := range 301 {
-		f(n)
-		f(n, r.IntN(301))
-		f(r.IntN(301), n)
-		f(n, n, n)
-	}
-	f(200_000, 0, 70, 200_000, 65536, 65535, 1)
-	for range 200 {
-		lengths := make([]int, r.IntN(12))
-		for i := range lengths {
-			lengths[i] = r.IntN(1 + r.IntN(2000))
-		}
-		f(lengths...)
-	}
-}
-
-func TestManyAllocatesNothing(t *testing.T) {
-	in := [][]byte{message(100), message(1000), message(0), message(500)}
-	out := make([][32]byte, len(in))
-	everyRoad(t, func(t *testing.T) {
-		if n := testing.AllocsPerRun(100, func() { sha.Many(out, in) }); n != 0 {
-			t.Fatalf("%v allocations", n)
-		}
-	})
-}
-
 // FuzzSum cuts data into messages and writes by what cuts says.
 func FuzzSum(f *testing.F) {
 	f.Add([]byte("abc"), []byte{1, 1, 3})
@@ -98,7 +52,6 @@ func FuzzSum(f *testing.F) {
 		sha.EachRoad(func(road string) {
 			var a, b sha.Sum
 			var p, q []byte
-			var in [][]byte
 			rest := data
 			for _, c := range cuts {
 				n, m := min(int(c), len(rest)), min(int(c)*7%256, len(rest))
@@ -108,18 +61,10 @@ func FuzzSum(f *testing.F) {
 				if err != nil || again.Sum() != a.Sum() {
 					t.Fatalf("%s: resumed at %d: %v", road, len(p), err)
 				}
-				a = again
-				in, rest = append(in, rest[:n]), rest[n:]
+				a, rest = again, rest[n:]
 			}
 			if a.Sum() != sha256.Sum256(p) || b.Sum() != sha256.Sum256(q) {
 				t.Fatalf("%s: sums of %d and %d bytes", road, len(p), len(q))
-			}
-			out := make([][32]byte, len(in))
-			sha.Many(out, in)
-			for i := range in {
-				if out[i] != sha256.Sum256(in[i]) {
-					t.Fatalf("%s: digest of message %d of %d bytes", road, i, len(in[i]))
-				}
 			}
 		})
 	})
@@ -129,8 +74,7 @@ func FuzzSum(f *testing.F) {
 func BenchmarkSHA256(b *testing.B) {
 	for _, n := range []int{300, 1500, 64 << 10} {
 		p, q := message(n), message(n)
-		in := [][]byte{p, q, p, q, p, q, p, q}
-		out := make([][32]byte, len(in))
+		var out [2][32]byte
 		run := func(name string, messages int, f func()) {
 			b.Run(fmt.Sprintf("bytes=%d/%s", n, name), func(b *testing.B) {
 				b.SetBytes(int64(messages * n))
@@ -147,6 +91,5 @@ func BenchmarkSHA256(b *testing.B) {
 			sha.WriteBoth(&s, p, &r, q)
 			out[0], out[1] = s.Sum(), r.Sum()
 		})
-		run("many", len(in), func() { sha.Many(out, in) })
 	}
 }

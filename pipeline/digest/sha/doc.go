@@ -6,9 +6,9 @@
 //     [Sum.State] is the chaining value alone; who resumes brings the bytes behind
 //     the last whole block, from where the data lies anyway.
 //   - Two messages at once. SHA-256 waits for itself all the time, so on amd64
-//     [WriteBoth] and [Many] take two messages side by side through one core in
-//     little more time than one (see block_amd64.s). Without the SHA instructions
-//     of such a processor, and on others, they do one after the other.
+//     [WriteBoth] takes two messages side by side through one core in little more
+//     time than one (see block_amd64.s). Without the SHA instructions of such a
+//     processor, and on others, it does one after the other.
 //
 // A digest is always that of crypto/sha256, which also does the work where our
 // assembly does not. Nothing is allocated per message, and no reference is kept to

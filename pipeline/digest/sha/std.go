@@ -54,12 +54,6 @@ func stdOneBlock(chain *[8]uint32, p *[BlockSize]byte) {
 	stds.Put(s)
 }
 
-func stdMany(out [][Size]byte, in [][]byte) {
-	for i, p := range in {
-		out[i] = sha256.Sum256(p)
-	}
-}
-
 func (s *std) blocks(chain *[8]uint32, p []byte) {
 	words := s.state[len(stdMagic):][:Size]
 	for i, word := range chain {
