@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +23,6 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/records"
-	"github.com/fhirhose/fhirhose/sinks/healthlake"
 )
 
 func newImport(c *cli) *cobra.Command {
@@ -34,7 +35,8 @@ one import job for each, one after the other: Binary-v1-0, Binary-v2-0, v1-0, v1
 v2-0, v10-0. A folder that has not arrived whole keeps all later ones from being
 sent, so that no older version follows a newer one. It needs
 target.healthlake.{datastore,role_arn,output,kms_key} and a sink in S3; the export
-may be gone.
+may be gone. With source.tenant "*" each tenant's folders go to its own store, one
+tenant after the other: target.healthlake.datastores names them, no two alike.
 
 Run the same command again after any interruption: it takes the job in HealthLake
 up again and starts none twice. A signal stops fhirhose at once, and not the job in
@@ -45,8 +47,7 @@ state/import, with HealthLake's own words: they may hold PHI.
 What import does not do yet: it does not check that the data store is empty, nor
 sizes and types against HealthLake's quotas; it neither applies deletes (the last
 version of a deleted resource is imported, and stays) nor verifies what arrived,
-beyond these counts; it sends the tenants of source.tenant "*" nowhere, and nothing
-to a SMART store. It was tested against a simulation, never against live HealthLake.
+beyond these counts; it sends nothing to a SMART store. It was tested against a simulation, never against live HealthLake.
 
 Exit codes: 0 done, 3 resources were refused, or quarantined by the move, 4 the
 counts differ, 5 try again later, 7 HealthLake gave up on a folder: repair, then
@@ -65,7 +66,7 @@ counts differ, 5 try again later, 7 HealthLake gave up on a folder: repair, then
 		},
 	}
 	addSettings(cmd)
-	cmd.Flags().StringSliceVar(&again, "again", nil, "start another import of this folder, whose last one failed; may be repeated")
+	cmd.Flags().StringSliceVar(&again, "again", nil, "start another import of this folder, [<tenant>/]v2-0, whose last one failed; may be repeated")
 	return cmd
 }
 
@@ -98,16 +99,19 @@ func (c *cli) importJob(ctx context.Context, job *jobfile.Job, again []string) (
 	if err := refuseQuarantine(job, &moved.Status); err != nil {
 		return err
 	}
-	i := importRun{cli: c, job: job, store: store, folders: foldersOf(moved), again: again, log: log}
-	if err := i.refuseAgain(); err != nil {
+	i := importRun{cli: c, job: job, store: store, log: log}
+	if i.to, err = destinationsOf(job, moved); err != nil {
 		return err
 	}
-	target, closeTarget, err := i.open(ctx, moved)
+	if err := i.takeAgain(again); err != nil {
+		return err
+	}
+	closeAll, err := i.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer closeTarget()
-	return i.conclude(i.run(ctx, target))
+	defer closeAll()
+	return i.conclude(i.run(ctx))
 }
 
 // refuseQuarantine is on_quarantine: what could not be moved may be the last
@@ -124,46 +128,39 @@ func refuseQuarantine(job *jobfile.Job, moved *metrics.Status) error {
 	}}
 }
 
-// foldersOf counts the lines of each folder.
-func foldersOf(moved *records.Finished) (folders []importing.Folder) {
-	lines := map[string]int64{}
-	for i := range moved.Files {
-		lines[moved.Files[i].Dir()] += int64(moved.Files[i].Lines)
-	}
-	for name, n := range lines {
-		folders = append(folders, importing.Folder{Name: name, Lines: n})
-	}
-	importing.InOrder(folders)
-	return folders
-}
-
 // importRun is one run of an import.
 type importRun struct {
 	*cli
 	job     *jobfile.Job
 	store   *checkpoint.Store
-	folders []importing.Folder // in order
-	again   []string
+	to      []*destination      // by tenant
+	again   map[string][]string // folders of each tenant
 	log     *slog.Logger
-	arn     string // of the data store
+	results *objectstore.Store // the bucket of target.healthlake.output
+	waits   string             // what the log said last
 }
 
-// refuseAgain refuses to send a folder again of which no import has failed.
-func (i *importRun) refuseAgain() error {
-	known, err := importing.Records(i.store, "")
-	if err != nil {
-		return err
-	}
-	for _, name := range i.again {
+// takeAgain takes the folders that are to be sent again, [<tenant>/]v1-0. It refuses
+// those of which no import has failed.
+func (i *importRun) takeAgain(names []string) error {
+	i.again = map[string][]string{}
+	for _, name := range names {
+		tenant, folder := path.Split(name)
+		tenant = strings.TrimSuffix(tenant, "/")
+		known, err := importing.Records(i.store, tenant)
+		if err != nil {
+			return err
+		}
 		var words string
-		switch r := known[name]; {
-		case !slices.ContainsFunc(i.folders, func(f importing.Folder) bool { return f.Name == name }):
+		switch r := known[folder]; {
+		case !i.has(tenant, folder):
 			words = "the job has no such folder"
 		case r == nil:
 			words = "its import has not begun"
 		case r.Done:
 			words = "it is imported already"
 		default:
+			i.again[tenant] = append(i.again[tenant], folder)
 			continue
 		}
 		return usageError(fmt.Errorf("--again %s: %s", name, words), "leave it out")
@@ -171,69 +168,83 @@ func (i *importRun) refuseAgain() error {
 	return nil
 }
 
-// open opens the data store, and the buckets of the folders and of what HealthLake
-// says of them.
-func (i *importRun) open(ctx context.Context, moved *records.Finished) (target importing.Target, closeAll func(), err error) {
+func (i *importRun) has(tenant, folder string) bool {
+	return slices.ContainsFunc(i.to, func(d *destination) bool {
+		return d.tenant == tenant && slices.ContainsFunc(d.folders, func(f importing.Folder) bool { return f.Name == folder })
+	})
+}
+
+// open opens every data store before anything is sent to one, and the bucket of
+// what HealthLake says. Every sink must be as the move has left it.
+func (i *importRun) open(ctx context.Context) (closeAll func(), err error) {
 	w := wiring{job: i.job, seen: newObservation(i.job)}
 	sink, err := w.openSinkStore(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer sink.Close()
-	if err := i.checkFolders(ctx, sink, moved); err != nil {
-		return nil, nil, err
+	for _, d := range i.to {
+		if err := i.checkFolders(ctx, sink.Beside(d.sink.Prefix), d); err != nil {
+			return nil, err
+		}
 	}
-	to := i.job.Target.HealthLake
-	store, err := healthlake.Open(ctx, healthlake.Options{
-		Datastore: to.Datastore, Region: to.Region, RoleARN: to.RoleARN, Output: to.Output.String(), KMSKey: to.KMSKey,
-		Validation: to.Validation, RequestsPerSecond: float64(to.RequestsPerSecond),
-	})
-	if err != nil {
-		return nil, nil, err
+	for _, d := range i.to {
+		if err := d.open(ctx, i.job); err != nil {
+			return nil, err
+		}
 	}
-	described, err := store.Describe(ctx)
-	if err != nil {
-		return nil, nil, err
+	if i.results, err = w.openResults(ctx); err != nil {
+		return nil, err
 	}
-	i.arn = described.ARN
-	results, err := w.openStore(ctx, to.Output, objectstore.Options{
-		Region: to.Region, PathStyle: i.job.Sink.S3.PathStyle, RequestChecksums: i.job.Sink.S3.RequestChecksums,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return store.Imports(sink.Location(), results), results.Close, nil
+	return i.results.Close, nil
 }
 
 // firstPause lies between the first two questions about an import; later ones are
 // longer.
 const firstPause = time.Second
 
-func (i *importRun) run(ctx context.Context, target importing.Target) error {
-	i.log.Info("importing", "job", i.job.Name, "folders", len(i.folders), "datastore", i.arn)
-	waits := ""
-	importer := importing.New(target, i.store, importing.Options{
-		Job: i.job.Name, RunID: i.store.RunID(), Target: i.arn, State: i.job.State,
-		GoOnAfterFailures: i.job.Target.HealthLake.OnImportError == "continue", Again: i.again,
-		Log: i.log, Pause: cmp.Or(i.importPause, firstPause),
-		Waiting: func(what string) {
-			if what != "" && what != waits {
-				i.log.Info("waiting", "for", what)
-				waits = what
-			}
-		},
+// run imports for one tenant after the other. The first that stops it stops it for
+// all: what is wrong is seldom the matter of one tenant alone.
+func (i *importRun) run(ctx context.Context) (end error) {
+	for _, d := range i.to {
+		switch err := i.into(ctx, d); {
+		case errors.Is(err, importing.ErrRefused) && i.goesOn():
+			end = importing.ErrRefused
+		case err != nil:
+			return err
+		}
+	}
+	return end
+}
+
+func (i *importRun) goesOn() bool { return i.job.Target.HealthLake.OnImportError == "continue" }
+
+// into imports the folders of one tenant into its data store.
+func (i *importRun) into(ctx context.Context, d *destination) error {
+	i.log.Info("importing", "job", i.job.Name, "tenant", d.tenant, "folders", len(d.folders), "datastore", d.about.ARN)
+	importer := importing.New(d.store.Imports(d.place(), i.results), i.store, importing.Options{
+		Job: i.job.Name, Tenant: d.tenant, RunID: i.store.RunID(), Target: d.about.ARN, State: i.job.State,
+		GoOnAfterFailures: i.goesOn(), Again: i.again[d.tenant],
+		Log: i.log, Pause: cmp.Or(i.importPause, firstPause), Waiting: i.waiting,
 	})
-	return importer.Run(ctx, i.folders)
+	return importer.Run(ctx, d.folders)
+}
+
+func (i *importRun) waiting(what string) {
+	if what != "" && what != i.waits {
+		i.log.Info("waiting", "for", what)
+		i.waits = what
+	}
 }
 
 // conclude says how far the import has come, and returns the error that the
 // process ends with.
 func (i *importRun) conclude(end error) error {
-	known, err := importing.Records(i.store, "")
+	summary, err := i.summarize()
 	if err != nil {
 		return errors.Join(end, err)
 	}
-	if err := i.summarize(known).write(i.stdout, i.json); err != nil {
+	if err := summary.write(i.stdout, i.json); err != nil {
 		return errors.Join(end, err)
 	}
 	_, explained := errors.AsType[*pipeline.Error](end)
@@ -245,25 +256,27 @@ func (i *importRun) conclude(end error) error {
 	case errors.Is(end, importing.ErrDiffers):
 		return ended{exitDifference, end}
 	case i.stopping.stopped(end):
-		return ended{signalCode(i.stopping.signal()), i.left(known)}
+		return ended{signalCode(i.stopping.signal()), i.left(summary)}
 	}
 	return end
 }
 
 // left names the job that goes on without us.
-func (i *importRun) left(known map[string]*importing.Record) error {
+func (i *importRun) left(s *importSummary) error {
 	e := &pipeline.Error{Op: "import", Object: i.job.Name, Err: errors.New("stopped by a signal"), Hint: "fhirhose import"}
 	if i.file != "" {
 		e.Hint += " -c " + i.file
 	}
 	e.Hint += " goes on from here"
-	for name, r := range known {
-		switch {
-		case r.Over:
-		case r.Job == "":
-			e.Object, e.Err = name, fmt.Errorf("stopped by a signal; HealthLake may have been asked to start the job named %s, which then goes on", r.Name)
-		default:
-			e.Object, e.Err = name, fmt.Errorf("stopped by a signal; job %s goes on in HealthLake", r.Job)
+	for _, store := range s.Stores {
+		for _, f := range store.Folders {
+			switch {
+			case f.Name == "" || f.over:
+			case f.Job == "":
+				e.Object, e.Err = path.Join(store.Tenant, f.Folder), fmt.Errorf("stopped by a signal; HealthLake may have been asked to start the job named %s, which then goes on", f.Name)
+			default:
+				e.Object, e.Err = path.Join(store.Tenant, f.Folder), fmt.Errorf("stopped by a signal; job %s goes on in HealthLake", f.Job)
+			}
 		}
 	}
 	return e

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,7 @@ import (
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/removal"
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
-	"github.com/fhirhose/fhirhose/pipeline/records"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
 // announceName is the output that appears last.
@@ -20,7 +21,7 @@ const mostAnnouncement = 1 << 30 // bytes; a file's name takes about 60
 
 // checkFolders refuses a sink that is not as the move has left it: of another run,
 // or with other folders or files than the checkpoint knows.
-func (i *importRun) checkFolders(ctx context.Context, sink *objectstore.Store, moved *records.Finished) error {
+func (i *importRun) checkFolders(ctx context.Context, sink *objectstore.Store, d *destination) error {
 	at := sink.Location()
 	e := &pipeline.Error{Op: "import", Object: at.String(), Kind: pipeline.KindFatal, Hint: "put back the job's output as the move has left it"}
 	claim, err := sink.Get(ctx, at.Key(removal.ClaimName), 1<<20)
@@ -30,7 +31,7 @@ func (i *importRun) checkFolders(ctx context.Context, sink *objectstore.Store, m
 		return e
 	case err != nil:
 		return err
-	case string(claim) != string(i.store.Claim()):
+	case !bytes.Equal(claim, output.ClaimOf(i.store.Claim(), d.tenant)):
 		e.Kind, e.Err, e.Hint = pipeline.KindClaimed, errors.New("it belongs to another run"), "name the state directory of that run"
 		return e
 	}
@@ -44,8 +45,11 @@ func (i *importRun) checkFolders(ctx context.Context, sink *objectstore.Store, m
 	}
 	written := map[string][]string{}
 	prefix := recordOptions(i.job).Prefix
-	for k := range moved.Files {
-		f := &moved.Files[k]
+	if d.tenant != "" {
+		prefix = d.tenant + "/" + prefix
+	}
+	for k := range d.files {
+		f := &d.files[k]
 		written[f.Dir()] = append(written[f.Dir()], prefix+f.Name)
 	}
 	var announced struct {

@@ -32,6 +32,7 @@ type importRig struct {
 	memory     *objecttest.Memory
 	simulation *healthlaketest.Simulation
 	signals    chan os.Signal
+	jobFile    string
 	out, err   lockedBuffer // of the last run
 }
 
@@ -54,7 +55,7 @@ var importFolders = []string{"Binary-v1-0", "v1-0", "v2-0", "v3-0"}
 
 func newImportRig(t *testing.T, traps healthlaketest.Traps, more ...string) *importRig {
 	t.Helper()
-	r := &importRig{T: t, dir: t.TempDir(), memory: objecttest.NewMemory(), signals: make(chan os.Signal, 2)}
+	r := &importRig{T: t, dir: t.TempDir(), memory: objecttest.NewMemory(), signals: make(chan os.Signal, 2), jobFile: importJobFile}
 	buckets := httptest.NewServer(r.memory)
 	stores := []healthlaketest.Store{{ID: healthlaketest.DatastoreID}, {ID: "second"}}
 	r.simulation = healthlaketest.New(healthlaketest.Options{Traps: traps, Stores: stores, S3: healthlaketest.FromClient(s3.New(s3.Options{
@@ -75,6 +76,20 @@ func newImportRig(t *testing.T, traps healthlaketest.Traps, more ...string) *imp
 		t.Setenv(name, value)
 	}
 	rows := append([]string{recordstest.CanaryBinary(0), recordstest.CanaryRow(0, "Patient", "Observation")}, more...)
+	r.export(append(rows, patientRows()...))
+	return r
+}
+
+// export writes the export that is moved.
+func (r *importRig) export(rows []string) {
+	r.Helper()
+	if _, err := generate.WriteObjects(filepath.Join(r.dir, "export"), [][]string{rows}); err != nil {
+		r.Fatal(err)
+	}
+}
+
+// patientRows are all versions of the patients.
+func patientRows(replace ...string) (rows []string) {
 	for n := range patients {
 		for v := 1; v <= 3; v++ {
 			version := fmt.Sprint(v)
@@ -82,13 +97,10 @@ func newImportRig(t *testing.T, traps healthlaketest.Traps, more ...string) *imp
 			if v < 3 || n == 0 {
 				row = strings.Replace(row, `"AVAILABLE"`, `"DELETED"`, 1)
 			}
-			rows = append(rows, row)
+			rows = append(rows, strings.NewReplacer(replace...).Replace(row))
 		}
 	}
-	if _, err := generate.WriteObjects(filepath.Join(r.dir, "export"), [][]string{rows}); err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return rows
 }
 
 // run runs a verb and checks how it ends, and that it tells no value and none of
@@ -96,7 +108,7 @@ func newImportRig(t *testing.T, traps healthlaketest.Traps, more ...string) *imp
 func (r *importRig) run(want int, args ...string) {
 	r.Helper()
 	file := filepath.Join(r.dir, "fhirhose.yaml")
-	if err := os.WriteFile(file, []byte(importJobFile), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(r.jobFile), 0o600); err != nil {
 		r.Fatal(err)
 	}
 	r.out.Reset()
@@ -183,10 +195,10 @@ func TestImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, f := range s.Folders {
+	for _, f := range s.Stores[0].Folders {
 		names = append(names, f.Folder)
 	}
-	if n := r.starts(); n != len(importFolders) || !s.Done || s.Imported != lines || !slices.Equal(names, importFolders) {
+	if n := r.starts(); len(s.Stores) != 1 || s.Stores[0].Tenant != "" || n != len(importFolders) || !s.Done || s.Imported != lines || !slices.Equal(names, importFolders) {
 		t.Errorf("%d jobs; %+v", n, s)
 	}
 	if err := os.Rename(export+".gone", export); err != nil {
@@ -345,7 +357,7 @@ func TestImportIsRefused(t *testing.T) {
 		r.run(code, append([]string{"import", "--on_quarantine=continue"}, args...)...)
 		r.says(words)
 	}
-	f(2, "all tenants", "--source.tenant=*")
+	f(2, "one data store for all tenants", "--source.tenant=*")
 	f(2, "target.healthlake.kms_key: is missing", "--target.healthlake.kms_key=")
 	f(2, "not found", "--target.healthlake.datastore=ffff")
 	f(7, "no run of fhirhose has claimed it", "--sink.location=s3://bucket/elsewhere")

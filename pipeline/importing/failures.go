@@ -2,6 +2,7 @@ package importing
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -14,9 +15,10 @@ import (
 // Failures is the file of the resources of a folder that the target has refused,
 // in the order of the target's answer: a line of JSON for each, with folder, job,
 // file, line, reason and raw, what the target says, in base64. It is absent if
-// there are none.
+// there are none. The tenant is written in hexadecimal: the file system may not
+// tell a from A.
 func Failures(state, tenant, folder string) string {
-	return filepath.Join(state, "import", tenant, folder+".failures.ndjson")
+	return filepath.Join(state, "import", hex.EncodeToString([]byte(tenant)), folder+".failures.ndjson")
 }
 
 type failureLine struct {

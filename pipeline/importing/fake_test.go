@@ -23,6 +23,7 @@ type fake struct {
 	end     map[string]importing.Job // state and numbers of the first job of a folder; default: all is well
 	refused map[string][]importing.Failure
 	jobs    []*fakeJob
+	endless string // folder of whose job the target names no end
 	asked   int
 
 	// fail is asked twice for each call, before and after it is carried out.
@@ -105,6 +106,9 @@ func (f *fake) at(j *fakeJob) importing.Job {
 		now.State, now.Status = importing.Running, "IN_PROGRESS"
 	default:
 		n := f.lines(j.folder)
+		if j.folder != f.endless {
+			now.Ended = j.began.Add(f.lasts)
+		}
 		now.State, now.Status, now.Scanned, now.Imported = importing.Completed, "COMPLETED", n, n
 		if planted, ok := f.end[j.folder]; ok && f.first(j) {
 			now.State, now.Status = planted.State, cmp.Or(planted.Status, "COMPLETED_WITH_ERRORS")

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ type Options struct {
 	// GoOnAfterFailures sends the next folder after one of which the target has
 	// refused resources.
 	GoOnAfterFailures bool
-	// Again names folders whose job failed or was cancelled and is to be started
+	// Again names folders of the tenant whose job failed or was cancelled and is to be started
 	// anew.
 	Again []string
 
@@ -80,6 +81,8 @@ type Record struct {
 	Scanned  int64  `json:"scanned,omitempty"`
 	Imported int64  `json:"imported,omitempty"`
 	Failed   int64  `json:"failed,omitempty"`
+
+	Ended time.Time `json:"ended,omitzero"` // of the target's job, by the target's clock; zero where it names no end
 }
 
 // ErrDiffers is that what the target says it has taken is not what was written.
@@ -121,9 +124,12 @@ func (i *Importer) Run(ctx context.Context, folders []Folder) error {
 	return nil
 }
 
+// of is how an operator names a folder.
+func (i *Importer) of(folder string) string { return path.Join(i.o.Tenant, folder) }
+
 func (i *Importer) refusal(folder string, r *Record) error {
 	return &pipeline.Error{
-		Op: "import", Object: folder, Kind: pipeline.KindOther,
+		Op: "import", Object: i.of(folder), Kind: pipeline.KindOther,
 		Err:  fmt.Errorf("%w: %d of %d", ErrRefused, r.Failed, r.Scanned),
 		Hint: "they are in " + Failures(i.o.State, i.o.Tenant, folder) + "; on_import_error: continue sends the later folders all the same",
 	}
@@ -144,10 +150,35 @@ func Records(store output.Entries, tenant string) (map[string]*Record, error) {
 	return known, nil
 }
 
-// Begun tells whether a folder of a job without tenants may have been sent.
+// Begun tells whether a folder of any tenant may have been sent.
 func Begun(store output.Entries) (bool, error) {
-	known, err := Records(store, "")
-	return len(known) > 0, err
+	tenants, err := output.Tenants(store)
+	if err != nil {
+		return false, err
+	}
+	for _, tenant := range append(tenants, "") {
+		if known, err := Records(store, tenant); err != nil || len(known) > 0 {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+// Ended returns when the last import of a tenant's folders ended, by the target's
+// clock. It is zero if none has, or if the target named no end of one: then nobody
+// knows.
+func Ended(store output.Entries, tenant string) (last time.Time, err error) {
+	known, err := Records(store, tenant)
+	for _, r := range known {
+		switch {
+		case !r.Over:
+		case r.Ended.IsZero():
+			return time.Time{}, nil
+		case r.Ended.After(last):
+			last = r.Ended
+		}
+	}
+	return last, err
 }
 
 // load reads the records. One of a folder that is not there any more means that
@@ -160,14 +191,14 @@ func (i *Importer) load(folders []Folder) error {
 	for name, r := range i.known {
 		if r.Target != i.o.Target {
 			return &pipeline.Error{
-				Op: "import", Object: name, Kind: pipeline.KindConfig,
+				Op: "import", Object: i.of(name), Kind: pipeline.KindConfig,
 				Err:  fmt.Errorf("its import was begun into another store, %s", r.Target),
 				Hint: "name that store; into another one, import the folders of a job of another name",
 			}
 		}
 		if !slices.ContainsFunc(folders, func(f Folder) bool { return f.Name == name }) {
 			return &pipeline.Error{
-				Op: "import", Object: name, Kind: pipeline.KindFatal,
+				Op: "import", Object: i.of(name), Kind: pipeline.KindFatal,
 				Err:  errors.New("its import was begun, and the job has no such folder"),
 				Hint: "put back the job's output as it was",
 			}
@@ -235,7 +266,7 @@ func (i *Importer) start(ctx context.Context, f Folder, r *Record) error {
 		if job.ID, err = i.target.Start(ctx, f.Name, r.Token, r.Name); err != nil {
 			return err
 		}
-		i.o.Log.Info("import started", "folder", f.Name, "job", job.ID)
+		i.o.Log.Info("import started", "folder", i.of(f.Name), "job", job.ID)
 	}
 	r.Job = job.ID
 	return i.commit(f.Name, r)
@@ -270,12 +301,12 @@ func (i *Importer) await(ctx context.Context, f Folder, r *Record) (Job, error) 
 		}
 		if job.Status != r.Status {
 			r.Status = job.Status
-			i.o.Log.Info("import", "folder", f.Name, "job", r.Job, "status", job.Status)
+			i.o.Log.Info("import", "folder", i.of(f.Name), "job", r.Job, "status", job.Status)
 		}
 		if job.State.over() {
 			return job, nil
 		}
-		i.o.Waiting("import of " + f.Name)
+		i.o.Waiting("import of " + i.of(f.Name))
 		if err := sleep(ctx, pause); err != nil {
 			return Job{}, err
 		}
@@ -284,15 +315,15 @@ func (i *Importer) await(ctx context.Context, f Folder, r *Record) (Job, error) 
 
 // settle accounts for every line of a folder whose job is over.
 func (i *Importer) settle(ctx context.Context, f Folder, r *Record, job Job) error {
-	r.Over, r.Scanned, r.Imported, r.Failed = true, job.Scanned, job.Imported, job.Failed
+	r.Over, r.Ended, r.Scanned, r.Imported, r.Failed = true, job.Ended, job.Scanned, job.Imported, job.Failed
 	if job.State != Completed {
 		if err := i.commit(f.Name, r); err != nil {
 			return err
 		}
 		return &pipeline.Error{
-			Op: "import", Object: f.Name, Kind: pipeline.KindFatal,
+			Op: "import", Object: i.of(f.Name), Kind: pipeline.KindFatal,
 			Err:  fmt.Errorf("the target gave up: job %s is %s", r.Job, job.Status),
-			Hint: "mend what the target's console says of that job, then: fhirhose import --again " + f.Name,
+			Hint: "mend what the target's console says of that job, then: fhirhose import --again " + i.of(f.Name),
 		}
 	}
 	kept, err := i.keepFailures(ctx, f, r)
@@ -305,13 +336,13 @@ func (i *Importer) settle(ctx context.Context, f Folder, r *Record, job Job) err
 	}
 	if !r.Done {
 		return &pipeline.Error{
-			Op: "import", Object: f.Name, Kind: pipeline.KindFatal,
+			Op: "import", Object: i.of(f.Name), Kind: pipeline.KindFatal,
 			Err: fmt.Errorf("%w: %d lines written; scanned %d, imported %d, failed %d, of which %d are told",
 				ErrDiffers, f.Lines, job.Scanned, job.Imported, job.Failed, kept),
-			Hint: "look at job " + r.Job + " in the target's console; to send the folder once more: fhirhose import --again " + f.Name,
+			Hint: "look at job " + r.Job + " in the target's console; to send the folder once more: fhirhose import --again " + i.of(f.Name),
 		}
 	}
-	i.o.Log.Info("folder imported", "folder", f.Name, "job", r.Job, "resources", r.Imported, "failed", r.Failed)
+	i.o.Log.Info("folder imported", "folder", i.of(f.Name), "job", r.Job, "resources", r.Imported, "failed", r.Failed)
 	return nil
 }
 

@@ -344,3 +344,49 @@ func TestOtherStore(t *testing.T) {
 		}
 	})
 }
+
+// TestEnded: the last end is that of the last job, by the target's clock, and
+// unknown where the target names none.
+func TestEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		f := func(tenant string, want time.Time) {
+			t.Helper()
+			if got, err := importing.Ended(r.store, tenant); err != nil || !got.Equal(want) {
+				t.Errorf("ended %v, %v, want %v", got, err, want)
+			}
+		}
+		f("", time.Time{})
+		began := time.Now()
+		r.options.Tenant = "x"
+		if err := r.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		last := r.target.at(r.target.jobs[len(all)-1]).Ended
+		if !last.After(began.Add(time.Duration(len(all)) * r.target.lasts)) {
+			t.Errorf("the last job has ended at %v", last)
+		}
+		f("x", last)
+		f("", time.Time{})
+
+		r.target.jobs, r.target.endless, r.options.Tenant = nil, "v1-1", ""
+		if err := r.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f("", time.Time{})
+	})
+}
+
+// TestBegun: what was sent for any tenant was sent.
+func TestBegun(t *testing.T) {
+	for _, bucket := range []string{"import", "import/a"} {
+		store := &memory{buckets: map[string]map[string][]byte{"tenants": {"a": nil, "b": nil}}, fail: never}
+		if begun, err := importing.Begun(store); begun || err != nil {
+			t.Errorf("%s: %v, %v", bucket, begun, err)
+		}
+		store.buckets[bucket] = map[string][]byte{"v1-0": []byte("{}")}
+		if begun, err := importing.Begun(store); !begun || err != nil {
+			t.Errorf("%s: %v, %v", bucket, begun, err)
+		}
+	}
+}

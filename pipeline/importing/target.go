@@ -1,6 +1,9 @@
 package importing
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Target is a store that imports folders.
 //
@@ -29,8 +32,10 @@ type Job struct {
 	State    State
 	Status   string // the target's own word for State, of a closed list
 
-	// Of a job that is over: resources.
+	// Of a job that is over: resources, and when it ended, by the target's clock;
+	// zero where the target names no end.
 	Scanned, Imported, Failed int64
+	Ended                     time.Time
 }
 
 // State is what a job's status means.

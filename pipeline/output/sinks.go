@@ -57,7 +57,7 @@ func ClaimOf(claim []byte, tenant string) []byte {
 }
 
 // Tenants lists the tenants in the checkpoint by name, without "".
-func Tenants(store Checkpoint) (tenants []string, err error) {
+func Tenants(store Entries) (tenants []string, err error) {
 	err = store.Each(tenantsBucket, func(tenant string, _ []byte) error {
 		tenants = append(tenants, tenant)
 		return nil

@@ -78,6 +78,7 @@ func told(j Job) importing.Job {
 	it := importing.Job{
 		ID: j.ID, Name: j.Name, Status: "unknown",
 		Scanned: j.Progress.Scanned, Imported: j.Progress.Imported, Failed: j.Progress.Failed,
+		Ended: j.Ended,
 	}
 	if j.Known() {
 		it.Status = string(j.Status)

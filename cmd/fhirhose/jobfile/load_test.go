@@ -70,7 +70,7 @@ func TestEveryKey(t *testing.T) {
 		"sink.s3.path_style": "true", "sink.s3.request_checksums": "when_required", "sink.s3.conditional_writes": "false",
 		"layout.max_file_size": "1MiB", "layout.max_folder_size": "2GiB", "layout.max_folder_files": "7", "layout.lanes": "3",
 		"limits.memory": "1GiB", "limits.workers": "2", "limits.spool": "1GB", "limits.bandwidth": "10MB",
-		"on_quarantine": "continue", "http.listen": ":0",
+		"target.healthlake.datastores": "a=1,b=2", "on_quarantine": "continue", "http.listen": ":0",
 		"target.healthlake.datastore": "0123456789abcdef0123456789abcdef", "target.healthlake.region": "eu-west-1",
 		"target.healthlake.role_arn": "arn:aws:iam::123456789012:role/r", "target.healthlake.output": "s3://results/p",
 		"target.healthlake.kms_key": "alias/k", "target.healthlake.validation": "minimal",

@@ -19,6 +19,7 @@ type Setting struct {
 	Default string // as the job file would say it
 	Help    string // one line
 	list    bool   // takes a list; elsewhere written with commas
+	pairs   bool   // takes names with values; elsewhere written name=value,name=value
 	set     func(j *Job, value, dir string) error
 }
 
@@ -60,6 +61,7 @@ func Settings() []Setting {
 		{Key: "sink.s3.conditional_writes", Default: "true", Help: "never replace an object (If-None-Match); some look-alikes ignore it", set: boolean(func(j *Job) *bool { return &j.Sink.S3.ConditionalWrites })},
 
 		{Key: "target.healthlake.datastore", Help: "id of the HealthLake data store that `import` sends the folders to", set: text(func(j *Job) *string { return &j.Target.HealthLake.Datastore }, datastoreID)},
+		{Key: "target.healthlake.datastores", Help: "id of each tenant's data store: {tenant: store, ...}; elsewhere tenant=store,tenant=store", pairs: true, set: setDatastores},
 		{Key: "target.healthlake.region", Help: "AWS region of the data store; empty: the AWS default", set: text(func(j *Job) *string { return &j.Target.HealthLake.Region }, nil)},
 		{Key: "target.healthlake.role_arn", Help: "role that HealthLake assumes to read the folders and write to output", set: text(func(j *Job) *string { return &j.Target.HealthLake.RoleARN }, roleARN)},
 		{Key: "target.healthlake.output", Help: "s3://bucket/prefix where HealthLake writes what it says of each import; it may hold PHI", set: location(func(j *Job) *Location { return &j.Target.HealthLake.Output })},

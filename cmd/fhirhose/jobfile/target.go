@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 // Target is the service that imports the folders. It shapes no byte of them, and
@@ -15,7 +16,8 @@ type Target struct {
 // HealthLake is a data store and how folders are imported into it.
 type HealthLake struct {
 	Datastore         string
-	Region            string // "": the AWS default
+	Datastores        map[string]string // by tenant; no two are the same
+	Region            string            // "": the AWS default
 	RoleARN           string
 	Output            Location // in S3; zero if it is not set
 	KMSKey            string
@@ -32,6 +34,35 @@ var (
 func datastoreID(value string) error {
 	if !datastorePattern.MatchString(value) {
 		return errors.New("is not the id of a data store; it is what follows datastore/fhir/ in its ARN")
+	}
+	return nil
+}
+
+// setDatastores reads tenant=store,tenant=store.
+func setDatastores(j *Job, text, _ string) error {
+	stores, tenants := map[string]string{}, map[string]string{}
+	for pair := range strings.SplitSeq(text, ",") {
+		tenant, store, _ := strings.Cut(pair, "=")
+		tenant, store = strings.TrimSpace(tenant), strings.TrimSpace(store)
+		if tenant == "" && store == "" {
+			continue
+		}
+		if !tenantPattern.MatchString(tenant) {
+			return fmt.Errorf("%q is not the id of a tenant", tenant)
+		}
+		if err := datastoreID(store); err != nil {
+			return fmt.Errorf("of tenant %s %w", tenant, err)
+		}
+		if _, known := stores[tenant]; known {
+			return fmt.Errorf("names tenant %s twice", tenant)
+		}
+		if other, taken := tenants[store]; taken {
+			return fmt.Errorf("names data store %s for tenant %s and for tenant %s: their resources would be mixed", store, other, tenant)
+		}
+		stores[tenant], tenants[store] = store, tenant
+	}
+	if len(stores) > 0 {
+		j.Target.HealthLake.Datastores = stores
 	}
 	return nil
 }
@@ -69,28 +100,65 @@ func outputApart(j *Job) error {
 			return configError("read setting", outputKey, fmt.Errorf("lies within %s", other.name), "use a place of its own")
 		}
 	}
+	if j.AllTenants() && at.within(j.Sink.Location) {
+		tenant, rest, _ := strings.Cut(at.below(j.Sink.Location), "/")
+		if job, _, _ := strings.Cut(rest, "/"); tenantPattern.MatchString(tenant) && job == j.Name {
+			return configError("read setting", outputKey, errors.New("may lie in a tenant's folder below sink.location"), "use a place of its own")
+		}
+	}
 	return nil
 }
 
 const outputKey = "target.healthlake.output"
 
+// Datastore returns the data store of a tenant, "" being a job without tenants.
+// Errors are KindConfig.
+func (j *Job) Datastore(tenant string) (string, error) {
+	to := j.Target.HealthLake
+	if j.Source.Tenant == "" || to.Datastores == nil && !j.AllTenants() {
+		return to.Datastore, nil
+	}
+	if !j.AllTenants() {
+		tenant = j.Source.Tenant
+	}
+	if store, ok := to.Datastores[tenant]; ok {
+		return store, nil
+	}
+	return "", configError("read setting", datastoresKey, fmt.Errorf("has no data store for tenant %s", tenant),
+		"add one: {"+tenant+": id}; no two tenants may have the same")
+}
+
+const (
+	datastoreKey  = "target.healthlake.datastore"
+	datastoresKey = "target.healthlake.datastores"
+)
+
 // Importable tells whether the settings say all that an import needs. Errors are
 // KindConfig.
 func (j *Job) Importable() error {
-	if j.AllTenants() {
-		return configError("read setting", "source.tenant", errors.New(`"*" moves all tenants, and import cannot send them to data stores of their own yet`),
-			"move one tenant by a job of its own, with its data store")
-	}
 	if !j.Sink.Location.IsS3() {
 		return configError("read setting", "sink.location", errors.New("is a directory, and HealthLake imports from S3 alone"),
 			"move into s3://bucket/prefix")
 	}
 	to := j.Target.HealthLake
+	one, each := to.Datastore != "", to.Datastores != nil
+	if one && (each || j.AllTenants()) {
+		return configError("read setting", datastoreKey, errors.New("is one data store for all tenants: their resources would be mixed"),
+			"name a data store for each in "+datastoresKey)
+	}
+	if each && j.Source.Tenant == "" {
+		return configError("read setting", datastoresKey, errors.New("names stores of tenants, and source.tenant is empty"),
+			"name the data store in "+datastoreKey)
+	}
+	store := datastoreKey
+	if j.AllTenants() {
+		store = datastoresKey
+	}
 	for _, r := range []struct {
 		key   string
 		given bool
 	}{
-		{"target.healthlake.datastore", to.Datastore != ""},
+		{store, one || each},
 		{"target.healthlake.role_arn", to.RoleARN != ""},
 		{outputKey, !to.Output.IsZero()},
 		{"target.healthlake.kms_key", to.KMSKey != ""},

@@ -1,6 +1,8 @@
 package jobfile
 
 import (
+	"maps"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -33,7 +35,7 @@ func TestTarget(t *testing.T) {
 		Output: Location{Bucket: "bulk", Prefix: "results"}, KMSKey: "alias/k",
 		Validation: "strict", OnImportError: "stop", RequestsPerSecond: 10,
 	}
-	if job.Target.HealthLake != want {
+	if !reflect.DeepEqual(job.Target.HealthLake, want) {
 		t.Errorf("got %+v", job.Target.HealthLake)
 	}
 	f := func(old, changed, key, words string, early bool) {
@@ -51,7 +53,7 @@ func TestTarget(t *testing.T) {
 		}
 	}
 	const prefix = "target.healthlake."
-	f(`tenant: ""`, `tenant: "*"`, "source.tenant", "all tenants", false)
+	f(`tenant: ""`, `tenant: "*"`, prefix+"datastore", "one data store for all tenants", false)
 	f("s3://bulk/out", "out", "sink.location", "S3 alone", false)
 	for _, key := range []string{"datastore", "role_arn", "output", "kms_key"} {
 		at := strings.Index(importable, "    "+key+":")
@@ -71,6 +73,72 @@ func TestTarget(t *testing.T) {
 	for _, fine := range []string{"s3://bulk", "s3://bulk/out", "s3://bulk/out/ab", "s3://results/out/a"} {
 		if _, _, err := load(t, map[string]string{"job.yaml": strings.Replace(importable, "s3://bulk/results", fine, 1)}, nil, nil); err != nil {
 			t.Errorf("%s: %v", fine, err)
+		}
+	}
+}
+
+// TestDatastores: each tenant has a store of its own, however it is written.
+func TestDatastores(t *testing.T) {
+	every := strings.Replace(strings.Replace(importable, `tenant: ""`, `tenant: "*"`, 1),
+		"datastore: 0123456789abcdef0123456789abcdef", "datastores: {clinic-a: aaaa, clinic_B: bbbb}", 1)
+	environ := strings.Replace(every, "    datastores: {clinic-a: aaaa, clinic_B: bbbb}\n", "", 1)
+	for _, o := range []struct {
+		text  string
+		env   []string
+		flags map[string]string
+	}{
+		{text: every},
+		{text: strings.Replace(every, "{clinic-a: aaaa, clinic_B: bbbb}", "\n      clinic-a: aaaa\n      clinic_B: bbbb", 1)},
+		{text: environ, env: []string{"FHIRHOSE_TARGET_HEALTHLAKE_DATASTORES=clinic-a=aaaa, clinic_B=bbbb"}},
+		{text: environ, flags: map[string]string{"target.healthlake.datastores": "clinic_B=bbbb,clinic-a=aaaa"}},
+	} {
+		job, _, err := load(t, map[string]string{"job.yaml": o.text}, o.env, o.flags)
+		if err != nil || job.Importable() != nil {
+			t.Fatal(err, job.Importable())
+		}
+		if got := job.Target.HealthLake.Datastores; !maps.Equal(got, map[string]string{"clinic-a": "aaaa", "clinic_B": "bbbb"}) {
+			t.Errorf("got %v", got)
+		}
+		if store, err := job.Datastore("clinic_B"); store != "bbbb" || err != nil {
+			t.Errorf("%q, %v", store, err)
+		}
+		if _, err := job.Datastore("clinic_b"); pipeline.KindOf(err) != pipeline.KindConfig || !strings.Contains(err.Error(), "no data store for tenant clinic_b") {
+			t.Error(err)
+		}
+	}
+	f := func(words string, replace ...string) {
+		t.Helper()
+		job, _, err := load(t, map[string]string{"job.yaml": strings.NewReplacer(replace...).Replace(every)}, nil, nil)
+		if err == nil {
+			err = job.Importable()
+		}
+		if pipeline.KindOf(err) != pipeline.KindConfig || pipeline.HintOf(err) == "" || !strings.Contains(err.Error(), words) {
+			t.Errorf("%v: %v", replace, err)
+		}
+	}
+	const both = "{clinic-a: aaaa, clinic_B: bbbb}"
+	f("for tenant clinic-a and for tenant clinic_B", "bbbb", "aaaa")
+	f("not the id of a tenant", "clinic-a", "clinic.a")
+	f("of tenant clinic-a is not the id of a data store", "aaaa", `"arn:x"`)
+	f("takes pairs", both, "aaaa")
+	f("takes one value, not a list", both, "[aaaa]")
+	f("clinic-a takes one value", "aaaa", "[aaaa]")
+	f("target.healthlake.datastores: is missing", both, "")
+	f("target.healthlake.datastores: is missing", both, "{}")
+	f("one data store for all tenants", "datastores: "+both, "datastore: aaaa")
+	f("one data store for all tenants", "datastores: "+both, "datastore: aaaa\n    datastores: "+both)
+	f("source.tenant is empty", `"*"`, `""`)
+	f("may lie in a tenant's folder", "s3://bulk/results", "s3://bulk/out/clinic-a/a/results")
+	f("within the output below", "s3://bulk/results", "s3://bulk/out/a")
+
+	for tenant, words := range map[string]string{"clinic_B": "", "clinic-c": "no data store for tenant clinic-c"} {
+		job, _, err := load(t, map[string]string{"job.yaml": strings.Replace(every, "*", tenant, 1)}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, err := job.Datastore("") // of the one tenant of the job
+		if words == "" && (store != "bbbb" || err != nil) || words != "" && (err == nil || !strings.Contains(err.Error(), words)) {
+			t.Errorf("%q, %v", store, err)
 		}
 	}
 }

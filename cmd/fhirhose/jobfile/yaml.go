@@ -106,14 +106,41 @@ func (r *yamlReader) leaf(setting Setting, node ast.Node) {
 			items = append(items, text)
 		}
 		r.values[setting.Key] = value{strings.Join(items, ","), position(n)}
+	case ast.MapNode:
+		if !setting.pairs {
+			r.fail(node, "%s takes one value", setting.Key)
+			return
+		}
+		r.pairs(setting, n, node)
 	default:
 		text, ok := scalar(node)
-		if !ok {
-			r.fail(node, "%s takes one value", setting.Key)
+		if !ok || setting.pairs {
+			r.fail(node, "%s takes %s", setting.Key, orPairs(setting))
 			return
 		}
 		r.values[setting.Key] = value{text, position(node)}
 	}
+}
+
+func orPairs(setting Setting) string {
+	if setting.pairs {
+		return "pairs, {name: value, ...}"
+	}
+	return "one value"
+}
+
+// pairs reads a setting whose names are the operator's own.
+func (r *yamlReader) pairs(setting Setting, pairs ast.MapNode, node ast.Node) {
+	var items []string
+	for iter := pairs.MapRange(); iter.Next(); {
+		text, ok := scalar(iter.Value())
+		if !ok {
+			r.fail(iter.Key(), "%s.%s takes one value", setting.Key, iter.Key().GetToken().Value)
+			return
+		}
+		items = append(items, iter.Key().GetToken().Value+"="+text)
+	}
+	r.values[setting.Key] = value{strings.Join(items, ","), position(node)}
 }
 
 // scalar returns the text of a plain value; anchors, aliases and tags are none.
