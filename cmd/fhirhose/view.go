@@ -33,8 +33,9 @@ func (c *cli) newView(logs *switchWriter) (progress.View, time.Duration) {
 	}
 }
 
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
+// isTerminal tells whether a stream of the process is one.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
 	return ok && progress.IsTerminal(file.Fd())
 }
 

@@ -76,7 +76,32 @@ func TestAnswersAgreeWithOracle(t *testing.T) {
 		memory := l.MinMemory() + rapid.IntRange(0, 1<<20).Draw(rt, "memory")
 		compareTotals(rt, l, memory, all)
 		compareResources(rt, l, memory, all)
+		compareFound(rt, l, memory, all)
 	})
+}
+
+// compareFound: any ids, asked for at once, are what asking for all of them gives.
+func compareFound(rt *rapid.T, l *ledger.Ledger, memory int, all []ledger.Entry) {
+	wanted := map[string]bool{}
+	for _, id := range rapid.SliceOf(rapid.SampledFrom(append(ids, "absent"))).Draw(rt, "wanted") {
+		wanted[id] = true
+	}
+	var want []oracleResource
+	for _, w := range oracle(all) {
+		if wanted[w.id] {
+			want = append(want, w)
+		}
+	}
+	for r, err := range l.Find(rt.Context(), wanted, memory) {
+		if err != nil || len(want) == 0 {
+			rt.Fatalf("%v, %v", r, err)
+		}
+		compareResource(rt, r, want[0])
+		want = want[1:]
+	}
+	if len(want) > 0 {
+		rt.Fatalf("%d resources were not found", len(want))
+	}
 }
 
 func compareTotals(rt *rapid.T, l *ledger.Ledger, memory int, all []ledger.Entry) {

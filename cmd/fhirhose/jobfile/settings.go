@@ -209,6 +209,9 @@ func jobName(value string) error {
 	return nil
 }
 
+// IsTenant tells whether name can be that of a tenant: it is safe in a path.
+func IsTenant(name string) bool { return tenantPattern.MatchString(name) }
+
 func tenantID(value string) error {
 	if value != convert.AllTenants && !tenantPattern.MatchString(value) {
 		return errors.New(`may hold only letters, digits, _ and -, and at most 64 of them; "*" means all tenants`)

@@ -1,0 +1,104 @@
+package find
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/importing"
+	"github.com/fhirhose/fhirhose/pipeline/ledger"
+)
+
+// Answer is what is known of one resource.
+type Answer struct {
+	Asked      string    `json:"asked"`
+	Tenant     string    `json:"tenant,omitempty"`
+	Known      bool      `json:"known"` // the ledger has it
+	Type       string    `json:"type,omitempty"`
+	ID         string    `json:"id,omitempty"`
+	Fate       string    `json:"fate,omitempty"` // of ledger.Fate
+	Ambiguous  bool      `json:"ambiguous,omitempty"`
+	Duplicates int64     `json:"duplicates,omitempty"`
+	Holes      int64     `json:"version_holes,omitempty"`
+	Versions   []Version `json:"versions,omitempty"`
+}
+
+// Version is a ledger entry, and what came of it.
+type Version struct {
+	Version     uint32 `json:"version"`
+	Status      string `json:"status"`
+	LastUpdated string `json:"last_updated,omitempty"` // "" where it could not be read
+	Outcome     string `json:"outcome"`
+	Reason      string `json:"reason,omitempty"`
+
+	// Of a written version:
+
+	Folder  string   `json:"folder,omitempty"`
+	File    string   `json:"file,omitempty"` // below the job's folder
+	Line    int64    `json:"line,omitempty"` // in it, from 1
+	Import  *Import  `json:"import,omitempty"`
+	Refused *Refusal `json:"refused,omitempty"`
+
+	// Of a quarantined version, where its line in the quarantine was found:
+
+	Object     string `json:"object,omitempty"` // of the source
+	Record     int64  `json:"record,omitempty"` // in it, from 1
+	Quarantine string `json:"quarantine,omitempty"`
+}
+
+// Import is the target's job that took the version's folder.
+type Import struct {
+	Job    string `json:"job,omitempty"` // "" of one that was about to be started
+	Status string `json:"status,omitempty"`
+	Done   bool   `json:"done"` // every line of the folder is accounted for
+}
+
+// Refusal is that the target did not take the version.
+type Refusal struct {
+	Reason string `json:"reason"`
+	Where  string `json:"where"` // file and line that hold the target's words
+	// Perhaps says that the target named file and line alone, and that it may have
+	// meant the line before or after.
+	Perhaps bool `json:"perhaps,omitempty"`
+}
+
+func answerOf(r *ledger.Resource, tenant string, imports map[string]*importing.Record) *Answer {
+	a := &Answer{
+		Tenant: tenant, Known: true, Type: string(r.Type), ID: string(r.ID),
+		Fate: r.Fate.String(), Ambiguous: r.Ambiguous, Duplicates: r.Duplicates, Holes: r.Holes,
+	}
+	for i := range r.Versions {
+		a.Versions = append(a.Versions, versionOf(&r.Versions[i], imports))
+	}
+	return a
+}
+
+func versionOf(e *ledger.Entry, imports map[string]*importing.Record) Version {
+	v := Version{
+		Version: e.Version, Status: e.Status.String(),
+		Outcome: e.Reason.Outcome().String(), Reason: e.Reason.String(),
+	}
+	if e.LastUpdated != ledger.UnknownTime {
+		v.LastUpdated = time.UnixMilli(e.LastUpdated).UTC().Format("2006-01-02T15:04:05.000Z")
+	}
+	if !e.Written() {
+		return v
+	}
+	v.Folder, v.File = Place(e)
+	v.Line = int64(e.Line) + 1
+	if r := imports[v.Folder]; r != nil {
+		v.Import = &Import{Job: r.Job, Status: r.Status, Done: r.Done}
+	}
+	return v
+}
+
+// Place returns folder and file of a written entry, both below the job's folder.
+func Place(e *ledger.Entry) (folder, file string) {
+	folder = fmt.Sprintf("v%d-%d", e.Version, e.Folder)
+	if string(e.Type) == "Binary" {
+		folder = "Binary-" + folder
+	}
+	return folder, fmt.Sprintf("%s/%s-v%d-%05d.ndjson", folder, e.Type, e.Version, e.File)
+}
+
+func (v *Version) quarantined() bool { return v.Outcome == pipeline.Quarantined.String() }
