@@ -60,7 +60,8 @@ func Classes() []Class {
 	return all
 }
 
-// Cause says why a resource or a line could not be checked.
+// Cause says why a resource or a line could not be checked, or what of its history
+// is not as it was.
 type Cause uint8
 
 // The causes.
@@ -78,8 +79,22 @@ const (
 	AmbiguousID
 	// Unsettled: the last version was not written, or rows of it disagree.
 	Unsettled
+	// NoAnswer: the target refuses or fails to answer for this resource.
+	NoAnswer
+
+	// What histories add, to Missing, KnownStale and Different:
+
+	// VersionMissing: of a version of ours there is nothing in the target's history.
+	VersionMissing
+	// VersionRefused: the same, and the import reported that it was refused.
+	VersionRefused
+	// OutOfOrder: versions stand in another order.
+	OutOfOrder
 )
 
-var causeNames = [...]string{"", "unreadable line", "unreadable line elsewhere", "export contradicts itself", "ambiguous id", "unsettled in the source"}
+var causeNames = [...]string{
+	"", "unreadable line", "unreadable line elsewhere", "export contradicts itself", "ambiguous id", "unsettled in the source",
+	"no answer for this resource", "a version is missing", "a version was refused by the import", "versions in another order",
+}
 
 func (c Cause) String() string { return causeNames[c] }

@@ -3,12 +3,16 @@
 // how each is decided, and what each mode of verification can prove, are in
 // docs/verify.md.
 //
-// This is the mode export. [Digest] reads what the target exported, NDJSON of
+// The mode export: [Digest] reads what the target exported, NDJSON of
 // current versions, once, and keeps a tuple per line in a work directory: a hash
 // of the id, both digests, time and place. Tuples become durable in sorted runs,
 // and what a run covers is not read again after a kill. [Compare] compares sums
 // of sets first, per type and hash range; only where they differ it joins the
 // runs with the ledger.
+//
+// The modes sample, full and history: an [Inquiry] asks the target for one
+// resource after the other, in the order of the ledger, by [Inquiry.Current] or
+// [Inquiry.Histories]. The same judge classes the answers.
 //
 // It promises:
 //
