@@ -85,7 +85,8 @@ HealthLake imports, exactly once, however often it is interrupted.`,
   fhirhose check               # read fhirhose.yaml, say what there is to move; writes nothing
   fhirhose move                # move it; run it again after any interruption
   fhirhose report              # what became of every record
-  fhirhose import              # send the folders to Amazon HealthLake, in the order of their versions`,
+  fhirhose import              # send the folders to Amazon HealthLake, in the order of their versions
+  fhirhose verify              # prove that all of it arrived`,
 		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -105,7 +106,7 @@ HealthLake imports, exactly once, however often it is interrupted.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(err, "`"+cmd.CommandPath()+" --help` lists the flags, `fhirhose help settings` those of the job file")
 	})
-	root.AddCommand(newCheck(c), newMove(c), newImport(c), newStatus(c), newReport(c), newFind(c), newDemo(c), newVersion(c), newSettingsTopic())
+	root.AddCommand(newCheck(c), newMove(c), newImport(c), newVerify(c), newStatus(c), newReport(c), newFind(c), newDemo(c), newVersion(c), newSettingsTopic())
 	return root
 }
 

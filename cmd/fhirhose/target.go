@@ -67,13 +67,20 @@ func foldersOf(files []output.File) (folders []importing.Folder) {
 }
 
 // open opens the data store, which must be active.
-func (d *destination) open(ctx context.Context, job *jobfile.Job) (err error) {
+func (d *destination) open(ctx context.Context, job *jobfile.Job) error {
+	return d.openAs(ctx, d.options(job))
+}
+
+func (d *destination) options(job *jobfile.Job) healthlake.Options {
 	to := job.Target.HealthLake
-	d.store, err = healthlake.Open(ctx, healthlake.Options{
+	return healthlake.Options{
 		Datastore: d.datastore, Region: to.Region, RoleARN: to.RoleARN, Output: to.Output.String(), KMSKey: to.KMSKey,
 		Validation: to.Validation, RequestsPerSecond: float64(to.RequestsPerSecond),
-	})
-	if err != nil {
+	}
+}
+
+func (d *destination) openAs(ctx context.Context, o healthlake.Options) (err error) {
+	if d.store, err = healthlake.Open(ctx, o); err != nil {
 		return err
 	}
 	d.about, err = d.store.Describe(ctx)

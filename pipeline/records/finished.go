@@ -1,8 +1,11 @@
 package records
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -16,6 +19,19 @@ import (
 type Finished struct {
 	Status metrics.Status // the last one
 	Files  []output.File  // that a target imports, of all tenants, by name
+	Ledger []output.File  // segments of the ledgers, of all tenants, by name
+}
+
+// LedgerRoot names a tenant's ledger, and so what was moved: SHA-256, in hex, over
+// names and contents of its segments.
+func (f *Finished) LedgerRoot(tenant string) string {
+	all := sha256.New()
+	for i := range f.Ledger {
+		if s := &f.Ledger[i]; s.Tenant == tenant {
+			_, _ = fmt.Fprintf(all, "%s %x\n", s.Name, s.Sum)
+		}
+	}
+	return hex.EncodeToString(all.Sum(nil))
 }
 
 // Result reads from its checkpoint what a finished job has left. It needs neither
@@ -46,10 +62,15 @@ func Result(store output.Entries) (*Finished, error) {
 		}
 		f.Files = append(f.Files, files...)
 	}
-	f.Files = slices.DeleteFunc(f.Files, func(f output.File) bool { return f.Type == "" })
-	if slices.ContainsFunc(f.Files, func(f output.File) bool { return !f.Sealed }) {
+	if slices.ContainsFunc(f.Files, func(f output.File) bool { return !f.Sealed && !f.IsQuarantine() }) {
 		return nil, output.Damaged(errors.New("a file of a finished job is not sealed"))
 	}
 	slices.SortFunc(f.Files, func(a, b output.File) int { return strings.Compare(a.Name, b.Name) })
+	for i := range f.Files {
+		if f.Files[i].IsLedger() {
+			f.Ledger = append(f.Ledger, f.Files[i])
+		}
+	}
+	f.Files = slices.DeleteFunc(f.Files, func(f output.File) bool { return f.Type == "" })
 	return &f, nil
 }

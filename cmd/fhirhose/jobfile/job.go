@@ -14,6 +14,7 @@ type Job struct {
 	Source       Source
 	Sink         Sink
 	Target       Target
+	Verify       Verify
 	Layout       Layout
 	Limits       Limits
 	OnQuarantine string // "stop" or "continue"

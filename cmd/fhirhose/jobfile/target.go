@@ -140,6 +140,19 @@ func (j *Job) Importable() error {
 		return configError("read setting", "sink.location", errors.New("is a directory, and HealthLake imports from S3 alone"),
 			"move into s3://bucket/prefix")
 	}
+	if err := j.namesStores("import"); err != nil {
+		return err
+	}
+	to := j.Target.HealthLake
+	return missing("import", []need{
+		{"target.healthlake.role_arn", to.RoleARN != ""},
+		{outputKey, !to.Output.IsZero()},
+		{"target.healthlake.kms_key", to.KMSKey != ""},
+	})
+}
+
+// namesStores tells whether there is a data store for each tenant, and one alone.
+func (j *Job) namesStores(verb string) error {
 	to := j.Target.HealthLake
 	one, each := to.Datastore != "", to.Datastores != nil
 	if one && (each || j.AllTenants()) {
@@ -154,18 +167,20 @@ func (j *Job) Importable() error {
 	if j.AllTenants() {
 		store = datastoresKey
 	}
-	for _, r := range []struct {
-		key   string
-		given bool
-	}{
-		{store, one || each},
-		{"target.healthlake.role_arn", to.RoleARN != ""},
-		{outputKey, !to.Output.IsZero()},
-		{"target.healthlake.kms_key", to.KMSKey != ""},
-	} {
-		if !r.given {
-			return configError("read setting", r.key, errors.New("is missing, and import needs it"),
-				fmt.Sprintf("add it, or give --%s; what each key means: fhirhose help settings", r.key))
+	return missing(verb, []need{{store, one || each}})
+}
+
+// need is a key that a verb cannot do without.
+type need struct {
+	key   string
+	given bool
+}
+
+func missing(verb string, needs []need) error {
+	for _, n := range needs {
+		if !n.given {
+			return configError("read setting", n.key, fmt.Errorf("is missing, and %s needs it", verb),
+				fmt.Sprintf("add it, or give --%s; what each key means: fhirhose help settings", n.key))
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@ const healthLakeFile = 5_000_000_000
 
 // validate checks what one setting alone cannot show, and adds warnings.
 func validate(j *Job) error {
-	for _, check := range []func(*Job) error{required, filters, apart, binariesApart, outputApart, caps, binaryCaps} {
+	for _, check := range []func(*Job) error{required, filters, apart, binariesApart, outputApart, exportApart, caps, binaryCaps} {
 		if err := check(j); err != nil {
 			return err
 		}

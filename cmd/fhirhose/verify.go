@@ -1,0 +1,228 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fhirhose/fhirhose/checkpoint"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/importing"
+	"github.com/fhirhose/fhirhose/pipeline/ledger"
+	"github.com/fhirhose/fhirhose/pipeline/records"
+	"github.com/fhirhose/fhirhose/pipeline/verify"
+)
+
+// verifyFlags are the flags of verify alone.
+type verifyFlags struct {
+	mode  string // "": as verify.mode says
+	again bool
+}
+
+func newVerify(c *cli) *cobra.Command {
+	var f verifyFlags
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Prove what the data store holds against the job's ledger",
+		Long: `Says of every resource what became of it in the data store: each ends in one
+class, such as equal, missing, different, label lost, deleted and gone. What could
+not be checked is never counted as good. The other side is the job's ledger, never
+the live source.
+
+Modes: export has HealthLake export all its resources to verify.export_to, reads
+that once, and compares digests: the way for any number of resources, and the only
+one that finds all there is to find. counts compares numbers of resources per type.
+
+Run the same command again after any interruption: it goes on where it was, with
+the same export. A verification that passed is not repeated without --again. What
+is found of single resources is kept in state/verify: it is PHI. docs/verify.md
+says what each class means and what each mode can prove. It was tested against a
+simulation, never against live HealthLake.
+
+Exit codes: 0 all is as it should be, 4 it is not, 5 try again later, 7 HealthLake
+gave up on its export: repair, then again; 2 settings, or the import is not
+finished, 10 checkpoint, 11 in use by another, 12 not authorised, 130/143 stopped
+by a signal.`,
+		Example: `  fhirhose verify -c clinic-a.yaml
+  fhirhose verify -c clinic-a.yaml --mode counts --json
+  fhirhose verify -c clinic-a.yaml --again          # prove it anew, with another export`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			job, err := c.load(cmd)
+			if err != nil {
+				return err
+			}
+			return c.verify(cmd.Context(), job, f)
+		},
+	}
+	addSettings(cmd)
+	cmd.Flags().StringVar(&f.mode, "mode", "", "how to prove it: export, counts; instead of verify.mode")
+	cmd.Flags().BoolVar(&f.again, "again", false, "verify anew, though the last verification passed or was interrupted")
+	return cmd
+}
+
+// verifyMode is a way to verify.
+type verifyMode struct {
+	exports bool           // it has the target export
+	classes []verify.Class // that it can tell
+	// run fills v.result, but for its Ended. It is called again after a kill, with
+	// the result as it was saved last.
+	run func(ctx context.Context, v *verifying) error
+}
+
+// verifyModes are the modes by name.
+var verifyModes = map[string]verifyMode{
+	verification.Counts: {classes: []verify.Class{verify.Missing, verify.Extra, verify.Unchecked}, run: verifyCounts},
+}
+
+// verify owns what a verification holds as long as it runs: lock and checkpoint.
+func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err error) {
+	name := cmp.Or(f.mode, job.Verify.Mode)
+	mode, ok := verifyModes[name]
+	if !ok {
+		return usageError(fmt.Errorf("verify has no mode %q", name), "`fhirhose verify --help` lists the modes")
+	}
+	if err := job.Verifiable(mode.exports); err != nil {
+		return err
+	}
+	log, err := c.logger(c.stderr)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := c.stopping.atOnce(ctx)
+	defer cancel()
+	lock, err := statedir.Take(job.State)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	limitMemory(job.Limits.Memory, log)
+	store, err := checkpoint.Reopen(filepath.Join(job.State, checkpointFile))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	moved, err := records.Result(store)
+	if err != nil {
+		return err
+	}
+	to, err := destinationsOf(job, moved)
+	if err != nil {
+		return err
+	}
+	v := verifying{cli: c, wiring: wiring{job: job, seen: newObservation(job)}, mode: mode, store: store, moved: moved, log: log}
+	for _, d := range to {
+		if err := v.imported(d); err != nil {
+			return err
+		}
+	}
+	var results []*verification.Result
+	for _, d := range to {
+		v.destination = d
+		r, err := v.one(ctx, name, f.again)
+		if err != nil {
+			return err
+		}
+		results = append(results, r)
+	}
+	if err := writeVerification(c.stdout, job, results, c.json); err != nil {
+		return err
+	}
+	for _, r := range results {
+		if !r.Passed() {
+			return endWith(exitDifference)
+		}
+	}
+	return nil
+}
+
+// verifying is one run of one mode: over one data store after the other.
+type verifying struct {
+	*cli
+	wiring
+	mode  verifyMode
+	store *checkpoint.Store
+	moved *records.Finished
+	log   *slog.Logger
+
+	// Of the data store at hand.
+	*destination
+	book   *ledger.Ledger
+	result *verification.Result
+}
+
+// imported refuses to verify before all folders have arrived.
+func (v *verifying) imported(d *destination) error {
+	known, err := importing.Records(v.store, d.tenant)
+	if err != nil {
+		return err
+	}
+	for _, folder := range d.folders {
+		if r := known[folder.Name]; r == nil || !r.Done {
+			return &pipeline.Error{
+				Op: "verify", Object: v.job.Name, Kind: pipeline.KindConfig,
+				Err: fmt.Errorf("its import is not finished: folder %s is not in", path.Join(d.tenant, folder.Name)), Hint: "fhirhose import",
+			}
+		}
+	}
+	return nil
+}
+
+// one verifies what one data store holds. It goes on with the last verification
+// of this mode, or begins anew; one that passed, and is still of the same data, is
+// not repeated.
+func (v *verifying) one(ctx context.Context, mode string, again bool) (*verification.Result, error) {
+	o := v.options(v.job)
+	o.Output, o.RequestsPerSecond = v.job.Verify.ExportTo.String(), float64(v.job.Verify.RequestsPerSecond)
+	if err := v.openAs(ctx, o); err != nil {
+		return nil, err
+	}
+	v.result = verification.New(mode, v.tenant, v.about.ARN, v.moved.LedgerRoot(v.tenant), v.mode.classes...)
+	var err error
+	if v.result.Changed, err = importing.Ended(v.store, v.tenant); err != nil {
+		return nil, err
+	}
+	known, err := verification.Load(v.job.State, v.tenant)
+	if err != nil {
+		return nil, err
+	}
+	for _, last := range known {
+		switch {
+		case again || !last.Of(v.result):
+		case last.Passed():
+			v.log.Info("it has passed; --again verifies anew", "job", v.job.Name, "tenant", v.tenant, "mode", mode, "ended", last.Ended)
+			return last, nil
+		case last.Ended.IsZero():
+			v.result = last
+		}
+	}
+	if err := v.result.Save(v.job.State); err != nil {
+		return nil, err
+	}
+	v.log.Info("verifying", "job", v.job.Name, "tenant", v.tenant, "mode", mode, "datastore", v.about.ARN)
+	book, closeBook, err := v.openLedger(ctx, v.moved, v.tenant)
+	if err != nil {
+		return nil, err
+	}
+	defer closeBook()
+	v.book = book
+	if err := v.mode.run(ctx, v); err != nil {
+		return nil, err
+	}
+	v.result.Ended = time.Now().UTC().Truncate(time.Millisecond)
+	return v.result, v.result.Save(v.job.State)
+}
+
+// memory is the share of limits.memory that a mode may hold; the other half is for
+// what the runtime, the SDK and the checkpoint need.
+func (v *verifying) memory() int { return int(v.job.Limits.Memory / 2) }
