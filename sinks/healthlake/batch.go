@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // Entry is one interaction of a batch.
@@ -42,7 +43,28 @@ type batchRequest struct {
 // It may be carried out twice, where an answer is lost: a DELETE then says 404 or
 // 410, or 412 with IfMatch, and has been done.
 func (s *Store) Batch(ctx context.Context, entries []Entry) ([]int, error) {
-	const op = "send a batch to data store"
+	answers, _, err := s.exchange(ctx, "send a batch to data store", entries, maxAnswer)
+	if err != nil {
+		return nil, err
+	}
+	statuses := make([]int, len(answers))
+	for i, a := range answers {
+		statuses[i] = a.status
+	}
+	return statuses, nil
+}
+
+// entryAnswer is what became of one entry of a batch.
+type entryAnswer struct {
+	status  int
+	version string // "" is unknown
+	body    []byte // JSON; nil is none
+}
+
+// exchange sends entries in one batch, and returns the answer to each in their order,
+// and a moment by HealthLake's clock before which all was done. An answer of more than most bytes is
+// ErrTooLarge.
+func (s *Store) exchange(ctx context.Context, op string, entries []Entry, most int) (answers []entryAnswer, at time.Time, err error) {
 	out := batchBundle{ResourceType: "Bundle", Type: "batch", Entry: make([]batchEntry, 0, len(entries))}
 	for _, e := range entries {
 		request := batchRequest{Method: e.Method, URL: e.Type + "/" + e.ID}
@@ -53,25 +75,31 @@ func (s *Store) Batch(ctx context.Context, entries []Entry) ([]int, error) {
 	}
 	body, err := json.Marshal(out)
 	if err != nil {
-		return nil, s.contradiction(op, "an entry is no JSON")
+		return nil, at, s.contradiction(op, "an entry is no JSON")
 	}
-	a, err := s.request(ctx, op, http.MethodPost, "", body, oneOf(200))
+	a, err := s.requestUpTo(ctx, most, op, http.MethodPost, "", body, oneOf(200))
 	if err != nil {
-		return nil, err
+		return nil, at, err
 	}
 	in, err := s.bundle(op, a.body)
 	if err != nil {
-		return nil, err
+		return nil, at, err
 	}
 	if len(in.Entry) != len(entries) {
-		return nil, s.contradiction(op, fmt.Sprintf("%d entries are answered by %d", len(entries), len(in.Entry)))
+		return nil, at, s.contradiction(op, fmt.Sprintf("%d entries are answered by %d", len(entries), len(in.Entry)))
 	}
-	statuses := make([]int, len(entries))
+	answers = make([]entryAnswer, len(entries))
 	for i := range in.Entry {
-		text := in.Entry[i].Response.Status
-		if statuses[i], err = strconv.Atoi(text[:min(3, len(text))]); err != nil { // 204, or 204 No Content
-			return nil, s.contradiction(op, fmt.Sprintf("entry %d is answered without a status", i+1))
+		e := &in.Entry[i]
+		text := e.Response.Status
+		status, err := strconv.Atoi(text[:min(3, len(text))]) // 204, or 204 No Content
+		if err != nil {
+			return nil, at, s.contradiction(op, fmt.Sprintf("entry %d is answered without a status", i+1))
 		}
+		answers[i] = entryAnswer{status, versionOf(e.Response.ETag), e.Resource}
 	}
-	return statuses, nil
+	if !a.at.IsZero() {
+		a.at = a.at.Add(time.Second) // it tells whole seconds
+	}
+	return answers, a.at, nil
 }

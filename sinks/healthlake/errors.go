@@ -127,7 +127,10 @@ func fault(op, object string, err error) error {
 	return &pipeline.Error{Op: op, Object: object, Kind: kind, Err: errors.New(words), Hint: hint}
 }
 
-const hintLater = "run the same command again later; it goes on where it stopped"
+const (
+	hintLater   = "run the same command again later; it goes on where it stopped"
+	hintConsole = "look at the data store in HealthLake's console"
+)
 
 func (f finding) verdict() (words string, kind pipeline.Kind, hint string) {
 	switch {
@@ -154,7 +157,7 @@ func (f finding) verdict() (words string, kind pipeline.Kind, hint string) {
 	case f.isTransient():
 		return "the server failed", pipeline.KindRetryLater, hintLater
 	case f.status >= 400:
-		return "the request is refused", pipeline.KindFatal, "look at the data store in HealthLake's console"
+		return "the request is refused", pipeline.KindFatal, hintConsole
 	default:
 		return "the request failed", pipeline.KindOther, hintLater
 	}

@@ -33,7 +33,11 @@ type Resource struct {
 // Read reads the current version of a resource. A body over 64 MiB is
 // ErrTooLarge.
 func (s *Store) Read(ctx context.Context, resourceType, id string) (Resource, error) {
-	a, err := s.request(ctx, "read a resource of data store", http.MethodGet, resourceType+"/"+url.PathEscape(id), nil, oneOf(200, 404, 410))
+	return s.read(ctx, resourceType, id, maxAnswer)
+}
+
+func (s *Store) read(ctx context.Context, resourceType, id string, most int) (Resource, error) {
+	a, err := s.requestUpTo(ctx, most, "read a resource of data store", http.MethodGet, resourceType+"/"+url.PathEscape(id), nil, oneOf(200, 404, 410))
 	if err != nil {
 		return Resource{}, err
 	}

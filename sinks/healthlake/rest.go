@@ -27,12 +27,18 @@ type answer struct {
 	status  int
 	version string // of the ETag; "" is none
 	body    []byte
+	at      time.Time // by the service's clock; zero where it tells none
 }
 
 // request makes a call of the REST API below the store's base, again where that
 // helps. An answer with a status of ok is returned; any other is an error, which
 // names neither the path nor what the server says (I10).
 func (s *Store) request(ctx context.Context, op, method, path string, body []byte, ok func(status int) bool) (answer, error) {
+	return s.requestUpTo(ctx, maxAnswer, op, method, path, body, ok)
+}
+
+// requestUpTo is request with another bound for the body of the answer.
+func (s *Store) requestUpTo(ctx context.Context, most int, op, method, path string, body []byte, ok func(status int) bool) (answer, error) {
 	return persist(ctx, s, op, s.options.Datastore, func(ctx context.Context) (answer, error) {
 		if err := s.pace.Wait(ctx); err != nil {
 			return answer{}, err
@@ -48,14 +54,14 @@ func (s *Store) request(ctx context.Context, op, method, path string, body []byt
 			if err := s.sign(ctx, r, body); err != nil {
 				return answer{}, err
 			}
-			return s.send(r, ok)
+			return s.send(r, most, ok)
 		}
 		token, err := s.bearer.token(ctx)
 		if err != nil {
 			return answer{}, err
 		}
 		r.Header.Set("Authorization", "Bearer "+token)
-		a, err := s.send(r, ok)
+		a, err := s.send(r, most, ok)
 		if f := examine(err); f.isExpired() || f.isForbidden() {
 			s.bearer.refuse(token)
 		}
@@ -72,7 +78,7 @@ func (s *Store) sign(ctx context.Context, r *http.Request, body []byte) error {
 	return v4.NewSigner().SignHTTP(ctx, credentials, r, hex.EncodeToString(sum[:]), service, s.region, time.Now())
 }
 
-func (s *Store) send(r *http.Request, ok func(int) bool) (a answer, err error) {
+func (s *Store) send(r *http.Request, most int, ok func(int) bool) (a answer, err error) {
 	response, err := s.http.Do(r)
 	if err != nil {
 		return answer{}, err
@@ -84,10 +90,13 @@ func (s *Store) send(r *http.Request, ok func(int) bool) (a answer, err error) {
 		return answer{}, &statusError{response.StatusCode, response.Header.Get("Date")}
 	}
 	a.status, a.version = response.StatusCode, versionOf(response.Header.Get("ETag"))
-	if a.body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1)); err != nil {
+	if at, err := http.ParseTime(response.Header.Get("Date")); err == nil {
+		a.at = at
+	}
+	if a.body, err = io.ReadAll(io.LimitReader(response.Body, int64(most)+1)); err != nil {
 		return answer{}, err
 	}
-	if len(a.body) > maxAnswer {
+	if len(a.body) > most {
 		return answer{}, ErrTooLarge
 	}
 	return a, nil
