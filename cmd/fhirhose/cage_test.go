@@ -117,7 +117,7 @@ func (c *cage) inspect(t *testing.T) {
 	if recordstest.HoldsCanary(c.out.Bytes()) {
 		t.Errorf("the output holds a value:\n%s", c.out.String())
 	}
-	for _, name := range []string{"metrics.prom", "state/status.json", "state/checkpoint.db"} {
+	for _, name := range []string{"metrics.prom", "state/status.json", "state/checkpoint.db", "state/audit.ndjson"} {
 		content, err := os.ReadFile(filepath.Join(c.dir, filepath.FromSlash(name)))
 		if err == nil && recordstest.HoldsCanary(content) && !strings.HasPrefix(string(content), canary) {
 			t.Errorf("%s holds a value", name)

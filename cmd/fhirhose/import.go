@@ -244,6 +244,7 @@ func (i *importRun) conclude(end error) error {
 	if err != nil {
 		return errors.Join(end, err)
 	}
+	i.note("folders", summary.stores())
 	if err := summary.write(i.stdout, i.json); err != nil {
 		return errors.Join(end, err)
 	}

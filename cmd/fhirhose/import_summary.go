@@ -63,6 +63,24 @@ func (i *importRun) summarize() (*importSummary, error) {
 	return s, nil
 }
 
+// importedStore is what the audit log holds of one data store.
+type importedStore struct {
+	Tenant    string `json:"tenant,omitempty"`
+	Datastore string `json:"datastore"`
+	importCounts
+}
+
+func (s *importSummary) stores() any {
+	stores := make([]importedStore, 0, len(s.Stores))
+	for _, of := range s.Stores {
+		stores = append(stores, importedStore{of.Tenant, of.Datastore, of.importCounts})
+	}
+	return struct {
+		importCounts
+		Stores []importedStore `json:"stores"`
+	}{s.importCounts, stores}
+}
+
 func (c *importCounts) add(of importCounts) {
 	c.Done = c.Done && of.Done
 	c.Imported += of.Imported

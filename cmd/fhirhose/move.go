@@ -178,6 +178,7 @@ func (r *running) end(err error) ending {
 // conclude leaves the last status behind, says how it ended, and returns the
 // error that the process ends with.
 func (r *running) conclude(end ending) error {
+	r.noteMoved()
 	if err := r.seen.write(); err != nil {
 		r.log.Warn("the last status could not be written", "error", err)
 	}
@@ -191,4 +192,18 @@ func (r *running) conclude(end ending) error {
 		}
 	}
 	return endWith(end.exit)
+}
+
+// noteMoved tells the audit log how far the job is.
+func (r *running) noteMoved() {
+	s := r.seen.status()
+	r.note("records", struct {
+		Phase       metrics.Phase `json:"phase"`
+		Read        int64         `json:"read"`
+		Written     int64         `json:"written"`
+		Filtered    int64         `json:"filtered"`
+		Quarantined int64         `json:"quarantined"`
+		Bytes       int64         `json:"bytes_written"`
+		Files       int64         `json:"files_sealed"`
+	}{s.Phase, s.Read(), s.Written(), s.Filtered(), s.Quarantined(), s.BytesWritten(), s.FilesSealed})
 }

@@ -71,6 +71,7 @@ type cli struct {
 	json      bool
 	logLevel  string
 	logFormat string
+	trail     *trail // of the verb that runs; nil: it has no audit log
 }
 
 func newRoot(p *process, s *stopping) *cobra.Command {
@@ -107,6 +108,7 @@ HealthLake imports, exactly once, however often it is interrupted.`,
 		return usageError(err, "`"+cmd.CommandPath()+" --help` lists the flags, `fhirhose help settings` those of the job file")
 	})
 	root.AddCommand(newCheck(c), newMove(c), newImport(c), newVerify(c), newStatus(c), newReport(c), newFind(c), newDemo(c), newVersion(c), newSettingsTopic())
+	c.auditVerbs(root)
 	return root
 }
 

@@ -56,6 +56,7 @@ func (c *cli) restart(running context.Context, job *jobfile.Job, seen *observati
 			return err
 		}
 	}
+	c.note("restart removes", plan.Size())
 	return plan.Remove(ctx)
 }
 

@@ -23,7 +23,8 @@ Each key of the job file is also a flag, e.g. --sink.location=out, and an
 environment variable, e.g. FHIRHOSE_SINK_LOCATION: fhirhose help settings`
 }
 
-// load reads the job as file, environment and this verb's flags describe it.
+// load reads the job as file, environment and this verb's flags describe it. With
+// it the audit log of a verb begins that has one.
 func (c *cli) load(cmd *cobra.Command) (*jobfile.Job, error) {
 	given := map[string]string{}
 	for _, s := range jobfile.Settings() {
@@ -31,7 +32,11 @@ func (c *cli) load(cmd *cobra.Command) (*jobfile.Job, error) {
 			given[s.Key] = flag.Value.String()
 		}
 	}
-	return jobfile.Load(jobfile.Input{File: c.file, Flags: given, Environ: c.environ, Setenv: c.setenv})
+	job, err := jobfile.Load(jobfile.Input{File: c.file, Flags: given, Environ: c.environ, Setenv: c.setenv})
+	if err != nil {
+		return nil, err
+	}
+	return job, c.beginAudit(cmd, job)
 }
 
 // newSettingsTopic is `fhirhose help settings`.

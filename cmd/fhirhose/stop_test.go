@@ -69,7 +69,7 @@ func TestStopAndGoOn(t *testing.T) {
 	for _, signals := range []int{1, 2} {
 		stopped := 0
 		out := filepath.Join(dir, "out")
-		for n := int64(4); ; n = 2*n + 1 { // before that there is no state directory
+		for n := int64(8); ; n = 2*n + 1 { // before that the audit log begins
 			code, stderr := realMove(t, dir, n, signals, "move")
 			if code == 0 {
 				break

@@ -20,8 +20,9 @@ type Job struct {
 	OnQuarantine string // "stop" or "continue"
 	Listen       string // host:port of the metrics server; "" for none
 
-	File     string   // the job file, "" when there is none
-	Warnings []string // what is accepted but probably not meant
+	Values   map[string]string // every setting as text, by key: given, or its default
+	File     string            // the job file, "" when there is none
+	Warnings []string          // what is accepted but probably not meant
 }
 
 // AllTenants tells whether each tenant of the table has a folder of its own.

@@ -113,11 +113,13 @@ func flagValues(flags map[string]string) map[string]value {
 // assign sets every field, from the values or the defaults.
 func assign(job *Job, values map[string]value, dir string) error {
 	values["sink.location"] = withoutTenant(values["sink.location"], values["source.tenant"].text)
+	job.Values = map[string]string{}
 	for _, s := range Settings() {
 		v, given := values[s.Key]
 		if !given {
 			v.text = s.Default
 		}
+		job.Values[s.Key] = strings.TrimSpace(v.text)
 		if err := s.set(job, strings.TrimSpace(v.text), dir); err != nil {
 			return settingError(s, v, err)
 		}

@@ -8,5 +8,6 @@
 // nothing else go on in between: the checkpoint is condemned; then
 // migration_output.json goes, so that nobody imports a half; then the other
 // files; then the claim, which keeps strangers out until then; then state, with
-// the checkpoint last.
+// the checkpoint last. The audit log stays, and what of it is in the sink: it is
+// evidence, of this removal too.
 package removal

@@ -114,6 +114,22 @@ func (p *Plan) Empty() bool {
 	return files == 0 && names == 0 && p.stateBytes == 0 && !p.readable
 }
 
+// Size is how much goes.
+type Size struct {
+	Files int64 `json:"files"` // of the sink
+	Bytes int64 `json:"bytes"` // the same
+	State int64 `json:"state_bytes"`
+}
+
+// Size returns how much goes.
+func (p *Plan) Size() Size {
+	s := Size{p.own.files, p.own.bytes, p.stateBytes}
+	for _, t := range p.tenants {
+		s.Files, s.Bytes = s.Files+t.files, s.Bytes+t.bytes
+	}
+	return s
+}
+
 // Remove removes it. After an error, or a kill, another Find and Remove go on.
 func (p *Plan) Remove(ctx context.Context) error {
 	if p.readable {

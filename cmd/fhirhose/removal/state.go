@@ -12,7 +12,8 @@ import (
 )
 
 // stateNames are what a run keeps in its state directory, in the order in which
-// it goes. The checkpoint is last: until then it refuses to be gone on with.
+// it goes, the audit log apart. The checkpoint is last: until then it refuses to be
+// gone on with.
 func stateNames(checkpoint string) []string {
 	return []string{"in", "open", "tails", "stubs", "binaries", metrics.StatusFile + ".tmp", metrics.StatusFile, checkpoint}
 }
