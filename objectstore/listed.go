@@ -3,6 +3,8 @@ package objectstore
 import (
 	"context"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,14 +20,23 @@ type Listed struct {
 	Size      int64
 	Modified  time.Time // S3's clock
 	Latest    bool      // it is what the key stands for now
+	Marker    bool      // of a deletion; it has neither content nor ETag
 }
 
 // ListObjects calls f for every object whose key begins with prefix, in the byte
 // order of keys. Errors name the location and no key.
 func (s *Store) ListObjects(ctx context.Context, prefix string, f func(Listed) error) error {
+	return s.listObjects(ctx, prefix, "", f)
+}
+
+// listObjects begins behind the key after, "" being the first.
+func (s *Store) listObjects(ctx context.Context, prefix, after string, f func(Listed) error) error {
 	in := &s3.ListObjectsV2Input{
 		Bucket: &s.location.Bucket, Prefix: &prefix, ExpectedBucketOwner: s.owner(),
 		EncodingType: types.EncodingTypeUrl, // XML has no words for some characters of keys
+	}
+	if after != "" {
+		in.StartAfter = &after
 	}
 	for {
 		out, err := call(ctx, s, "list", s.location.String(), func() (*s3.ListObjectsV2Output, error) {
@@ -55,9 +66,28 @@ func (s *Store) ListObjects(ctx context.Context, prefix string, f func(Listed) e
 // left out: a key whose first version is not the latest has been deleted. In a
 // bucket without versions it lists the objects. It needs s3:ListBucketVersions.
 func (s *Store) ListVersions(ctx context.Context, prefix string, f func(Listed) error) error {
+	return s.listVersions(ctx, prefix, "", func(l Listed) error {
+		if l.Marker {
+			return nil
+		}
+		return f(l)
+	})
+}
+
+// ListEverything is ListVersions with the delete markers: what a bucket keeps below
+// prefix, whether it can be seen or not. Versions and markers of one key come in no
+// order. It begins behind the key after, "" being the first.
+func (s *Store) ListEverything(ctx context.Context, prefix, after string, f func(Listed) error) error {
+	return s.listVersions(ctx, prefix, after, f)
+}
+
+func (s *Store) listVersions(ctx context.Context, prefix, after string, f func(Listed) error) error {
 	in := &s3.ListObjectVersionsInput{
 		Bucket: &s.location.Bucket, Prefix: &prefix, ExpectedBucketOwner: s.owner(),
 		EncodingType: types.EncodingTypeUrl,
+	}
+	if after != "" {
+		in.KeyMarker = &after
 	}
 	for {
 		out, err := call(ctx, s, "list the versions in", s.location.String(), func() (*s3.ListObjectVersionsOutput, error) {
@@ -66,12 +96,8 @@ func (s *Store) ListVersions(ctx context.Context, prefix string, f func(Listed) 
 		if err != nil {
 			return err
 		}
-		for i := range out.Versions {
-			v := &out.Versions[i]
-			if err := f(Listed{
-				Key: decoded(out.EncodingType, v.Key), VersionID: aws.ToString(v.VersionId), ETag: aws.ToString(v.ETag),
-				Size: aws.ToInt64(v.Size), Modified: aws.ToTime(v.LastModified), Latest: aws.ToBool(v.IsLatest),
-			}); err != nil {
+		for _, l := range inKeyOrder(out) {
+			if err := f(l); err != nil {
 				return err
 			}
 		}
@@ -81,6 +107,27 @@ func (s *Store) ListVersions(ctx context.Context, prefix string, f func(Listed) 
 		marker := decoded(out.EncodingType, out.NextKeyMarker)
 		in.KeyMarker, in.VersionIdMarker = &marker, out.NextVersionIdMarker
 	}
+}
+
+// inKeyOrder merges the two lists of an answer.
+func inKeyOrder(out *s3.ListObjectVersionsOutput) []Listed {
+	all := make([]Listed, 0, len(out.Versions)+len(out.DeleteMarkers))
+	for i := range out.Versions {
+		v := &out.Versions[i]
+		all = append(all, Listed{
+			Key: decoded(out.EncodingType, v.Key), VersionID: aws.ToString(v.VersionId), ETag: aws.ToString(v.ETag),
+			Size: aws.ToInt64(v.Size), Modified: aws.ToTime(v.LastModified), Latest: aws.ToBool(v.IsLatest),
+		})
+	}
+	for i := range out.DeleteMarkers {
+		m := &out.DeleteMarkers[i]
+		all = append(all, Listed{
+			Key: decoded(out.EncodingType, m.Key), VersionID: aws.ToString(m.VersionId),
+			Modified: aws.ToTime(m.LastModified), Latest: aws.ToBool(m.IsLatest), Marker: true,
+		})
+	}
+	slices.SortStableFunc(all, func(a, b Listed) int { return strings.Compare(a.Key, b.Key) })
+	return all
 }
 
 // decoded returns a key as it is: S3 look-alikes that do not encode do not say

@@ -104,7 +104,7 @@ func Once(fault Fault, match func(*http.Request) bool) func(*http.Request) Fault
 }
 
 // Call names the S3 operation of a request: "PUT", "CREATE", "PART",
-// "COMPLETE", "ABORT", "UPLOADS", "LIST", "VERSIONS", or the method.
+// "COMPLETE", "ABORT", "UPLOADS", "LIST", "VERSIONS", "ERASE", "HELD", or the method.
 func Call(r *http.Request) string {
 	q := r.URL.Query()
 	switch {
@@ -122,6 +122,10 @@ func Call(r *http.Request) string {
 		return "LIST"
 	case r.Method == http.MethodGet && q.Has("versions"):
 		return "VERSIONS"
+	case r.Method == http.MethodPost && q.Has("delete"):
+		return "ERASE"
+	case r.Method == http.MethodGet && (q.Has("retention") || q.Has("legal-hold")):
+		return "HELD"
 	}
 	return r.Method
 }

@@ -1,6 +1,7 @@
 package objecttest
 
 import (
+	"cmp"
 	"encoding/xml"
 	"maps"
 	"net/http"
@@ -65,7 +66,7 @@ func (m *Memory) listObjects(w http.ResponseWriter, r *http.Request) {
 		IsTruncated           bool
 		NextContinuationToken string
 	}{EncodingType: q.Get("encoding-type")}
-	token, last := q.Get("continuation-token"), ""
+	token, last := cmp.Or(q.Get("continuation-token"), q.Get("start-after")), ""
 	for _, key := range m.keys(q.Get("prefix"), token) {
 		o, current := m.objects[key]
 		if !current || key == token {
@@ -106,13 +107,13 @@ func (m *Memory) listVersions(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusForbidden, "AccessDenied")
 		return
 	}
-	after := q.Get("version-id-marker") // of the first key
+	after, whole := q.Get("version-id-marker"), !q.Has("version-id-marker") // of the first key
 	for _, key := range m.keys(q.Get("prefix"), q.Get("key-marker")) {
 		if !strings.HasPrefix(key, q.Get("prefix")) {
 			break
 		}
 		for i, o := range m.versions(key) {
-			if key == q.Get("key-marker") && after != "" {
+			if key == q.Get("key-marker") && (whole || after != "") {
 				if o.version == after {
 					after = ""
 				}

@@ -29,6 +29,9 @@ type Memory struct {
 	versioned bool
 	history   map[string][]object // all versions of each key, the newest first; empty unless versioned
 	sorted    []string            // keys in order; nil after a change
+
+	eraseCode  string // of the next eraseFails versions that are erased
+	eraseFails int
 }
 
 type object struct {
@@ -37,8 +40,9 @@ type object struct {
 	sha256    string // base64, or ""
 	crc64nvme string
 	modified  time.Time
-	version   string // "" unless versioned
-	marker    bool   // of a deletion
+	version   string    // "" unless versioned
+	marker    bool      // of a deletion
+	locked    time.Time // until then nobody deletes this version
 }
 
 type upload struct {
@@ -160,6 +164,10 @@ func (m *Memory) execute(w http.ResponseWriter, r *http.Request, key string, bod
 		m.listObjects(w, r)
 	case "VERSIONS":
 		m.listVersions(w, r)
+	case "ERASE":
+		m.erase(w, r, body)
+	case "HELD":
+		m.held(w, r, key)
 	case http.MethodPut:
 		m.put(w, r, key, body)
 	case http.MethodGet, http.MethodHead:
