@@ -34,6 +34,12 @@ type credentialError struct{ err error }
 func (e *credentialError) Error() string { return "no credentials" }
 func (e *credentialError) Unwrap() error { return e.err }
 
+// receiveError marks an answer that broke off.
+type receiveError struct{ err error }
+
+func (e *receiveError) Error() string { return "the answer broke off" }
+func (e *receiveError) Unwrap() error { return e.err }
+
 // finding is what matters of an error: for the retry, the kind and the text.
 type finding struct {
 	code        string // of the control plane, proved to be one
@@ -69,7 +75,8 @@ func examine(err error) (f finding) {
 	_, isSend := errors.AsType[*smithyhttp.RequestSendError](err)
 	_, isURL := errors.AsType[*url.Error](err)
 	_, isNet := errors.AsType[net.Error](err)
-	f.network = f.status < 300 && (isSend || isURL || isNet || // an answer may break off after its status
+	_, isReceive := errors.AsType[*receiveError](err)
+	f.network = f.status < 300 && (isSend || isURL || isNet || isReceive || // an answer may break off after its status
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded))
 	return f
 }

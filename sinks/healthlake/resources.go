@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"net/http"
 	"net/url"
 	"slices"
@@ -56,41 +57,74 @@ type Version struct {
 	Body   []byte // JSON; nil of a deletion
 }
 
-// historyPage is how many versions are asked for at a time: each may be 400 KB.
+// historyPage is how many versions are asked for at a time: each may be 400 KB. A
+// Binary may be larger.
 const historyPage = 20
 
 // History returns the versions of a resource, the newest first. HealthLake shows
 // a version minutes late: that one is missing proves nothing before.
-func (s *Store) History(ctx context.Context, resourceType, id string) ([]Version, error) {
-	const op = "read a history of data store"
-	var all []Version
-	query := "_count=" + strconv.Itoa(historyPage)
-	seen := map[string]bool{}
-	for query != "" {
-		if seen[query] {
-			return nil, s.contradiction(op, "the links to next pages go round")
-		}
-		seen[query] = true
-		a, err := s.request(ctx, op, http.MethodGet, resourceType+"/"+url.PathEscape(id)+"/_history?"+query, nil, oneOf(200, 404))
-		if err != nil || a.status == http.StatusNotFound {
-			return nil, err
-		}
-		page, err := s.bundle(op, a.body)
+func (s *Store) History(ctx context.Context, resourceType, id string) (all []Version, err error) {
+	for v, err := range s.Versions(ctx, resourceType, id) {
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range page.Entry {
-			v := Version{Number: versionOf(e.Response.ETag)}
-			if e.Request.Method != http.MethodDelete {
-				v.Body = e.Resource
-			}
-			all = append(all, v)
-		}
-		if query, err = next(page.Link); err != nil {
-			return nil, s.contradiction(op, "the link to the next page cannot be read")
-		}
+		all = append(all, v)
 	}
 	return all, nil
+}
+
+// Versions yields what History returns, of which it holds one page, of up to 64
+// MiB. An error ends it.
+func (s *Store) Versions(ctx context.Context, resourceType, id string) iter.Seq2[Version, error] {
+	const op = "read a history of data store"
+	return func(yield func(Version, error) bool) {
+		count := historyPage
+		if resourceType == "Binary" {
+			count = 1
+		}
+		query := "_count=" + strconv.Itoa(count)
+		for seen := map[string]bool{}; query != ""; {
+			if seen[query] {
+				yield(Version{}, s.contradiction(op, "the links to next pages go round"))
+				return
+			}
+			seen[query] = true
+			var versions []Version
+			var err error
+			if versions, query, err = s.versions(ctx, op, resourceType+"/"+url.PathEscape(id)+"/_history?"+query); err != nil {
+				yield(Version{}, err)
+				return
+			}
+			for _, v := range versions {
+				if !yield(v, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// versions returns a page of a history, and the query of the next one.
+func (s *Store) versions(ctx context.Context, op, path string) (versions []Version, query string, err error) {
+	a, err := s.request(ctx, op, http.MethodGet, path, nil, oneOf(200, 404))
+	if err != nil || a.status == http.StatusNotFound {
+		return nil, "", err
+	}
+	page, err := s.bundle(op, a.body)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, e := range page.Entry {
+		v := Version{Number: versionOf(e.Response.ETag)}
+		if e.Request.Method != http.MethodDelete {
+			v.Body = e.Resource
+		}
+		versions = append(versions, v)
+	}
+	if query, err = next(page.Link); err != nil {
+		return nil, "", s.contradiction(op, "the link to the next page cannot be read")
+	}
+	return versions, query, nil
 }
 
 // Count returns how many resources of a type exist. HealthLake notices a change

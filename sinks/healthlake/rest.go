@@ -38,35 +38,52 @@ func (s *Store) request(ctx context.Context, op, method, path string, body []byt
 }
 
 // requestUpTo is request with another bound for the body of the answer.
-func (s *Store) requestUpTo(ctx context.Context, most int, op, method, path string, body []byte, ok func(status int) bool) (answer, error) {
-	return persist(ctx, s, op, s.options.Datastore, func(ctx context.Context) (answer, error) {
-		if err := s.pace.Wait(ctx); err != nil {
-			return answer{}, err
-		}
-		r, err := http.NewRequestWithContext(ctx, method, s.base+path, bytes.NewReader(body))
-		if err != nil {
-			return answer{}, err
-		}
-		if len(body) > 0 {
-			r.Header.Set("Content-Type", "application/fhir+json")
-		}
-		if s.bearer == nil {
-			if err := s.sign(ctx, r, body); err != nil {
-				return answer{}, err
-			}
-			return s.send(r, most, ok)
-		}
-		token, err := s.bearer.token(ctx)
-		if err != nil {
-			return answer{}, err
-		}
-		r.Header.Set("Authorization", "Bearer "+token)
-		a, err := s.send(r, most, ok)
-		if f := examine(err); f.isExpired() || f.isForbidden() {
-			s.bearer.refuse(token)
-		}
-		return a, err
+func (s *Store) requestUpTo(ctx context.Context, most int, op, method, path string, body []byte, ok func(status int) bool) (a answer, err error) {
+	err = s.call(ctx, op, method, path, body, ok, func(response *http.Response) (err error) {
+		a, err = whole(response, most)
+		return err
 	})
+	if err != nil {
+		return answer{}, err
+	}
+	return a, nil
+}
+
+// call is request with an answer that receive reads, each time anew.
+func (s *Store) call(ctx context.Context, op, method, path string, body []byte, ok func(int) bool, receive func(*http.Response) error) error {
+	_, err := persist(ctx, s, op, s.options.Datastore, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.attempt(ctx, method, path, body, ok, receive)
+	})
+	return err
+}
+
+func (s *Store) attempt(ctx context.Context, method, path string, body []byte, ok func(int) bool, receive func(*http.Response) error) error {
+	if err := s.pace.Wait(ctx); err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, method, s.base+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	if len(body) > 0 {
+		r.Header.Set("Content-Type", "application/fhir+json")
+	}
+	if s.bearer == nil {
+		if err := s.sign(ctx, r, body); err != nil {
+			return err
+		}
+		return s.send(r, ok, receive)
+	}
+	token, err := s.bearer.token(ctx)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	err = s.send(r, ok, receive)
+	if f := examine(err); f.isExpired() || f.isForbidden() {
+		s.bearer.refuse(token)
+	}
+	return err
 }
 
 func (s *Store) sign(ctx context.Context, r *http.Request, body []byte) error {
@@ -78,28 +95,45 @@ func (s *Store) sign(ctx context.Context, r *http.Request, body []byte) error {
 	return v4.NewSigner().SignHTTP(ctx, credentials, r, hex.EncodeToString(sum[:]), service, s.region, time.Now())
 }
 
-func (s *Store) send(r *http.Request, most int, ok func(int) bool) (a answer, err error) {
+func (s *Store) send(r *http.Request, ok func(int) bool, receive func(*http.Response) error) error {
 	response, err := s.http.Do(r)
 	if err != nil {
-		return answer{}, err
+		return err
 	}
 	defer func() { _ = response.Body.Close() }()
 	if !ok(response.StatusCode) {
 		// So that the connection can be used again.
 		_, _ = io.CopyN(io.Discard, response.Body, maxErrorBody)
-		return answer{}, &statusError{response.StatusCode, response.Header.Get("Date")}
+		return &statusError{response.StatusCode, response.Header.Get("Date")}
 	}
+	return receive(response)
+}
+
+// whole reads an answer of up to most bytes into memory.
+func whole(response *http.Response, most int) (a answer, err error) {
 	a.status, a.version = response.StatusCode, versionOf(response.Header.Get("ETag"))
 	if at, err := http.ParseTime(response.Header.Get("Date")); err == nil {
 		a.at = at
 	}
-	if a.body, err = io.ReadAll(io.LimitReader(response.Body, int64(most)+1)); err != nil {
+	if a.body, err = io.ReadAll(io.LimitReader(received{response.Body}, int64(most)+1)); err != nil {
 		return answer{}, err
 	}
 	if len(a.body) > most {
 		return answer{}, ErrTooLarge
 	}
 	return a, nil
+}
+
+// received marks failures of reading an answer: whatever they are, the call may
+// be made again.
+type received struct{ body io.Reader }
+
+func (r received) Read(p []byte) (int, error) {
+	n, err := r.body.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &receiveError{err}
+	}
+	return n, err
 }
 
 const maxErrorBody = 64 << 10
