@@ -100,6 +100,26 @@ func (s *Store) Encryption(ctx context.Context) (Encryption, error) {
 	return Encryption{}, nil
 }
 
+// PublicAccess tells whether the bucket itself may let the public in: whether not
+// each of its four blocks of public access is on. An account's own blocks are not
+// looked at. It needs s3:GetBucketPublicAccessBlock.
+func (s *Store) PublicAccess(ctx context.Context) (bool, error) {
+	out, err := call(ctx, s, "look at the public access of", s.location.Bucket, func() (*s3.GetPublicAccessBlockOutput, error) {
+		return s.client.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{
+			Bucket: &s.location.Bucket, ExpectedBucketOwner: s.owner(),
+		})
+	})
+	if hasCode(err, "NoSuchPublicAccessBlockConfiguration") {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	block := out.PublicAccessBlockConfiguration
+	return block == nil || !aws.ToBool(block.BlockPublicAcls) || !aws.ToBool(block.IgnorePublicAcls) ||
+		!aws.ToBool(block.BlockPublicPolicy) || !aws.ToBool(block.RestrictPublicBuckets), nil
+}
+
 // LifecycleRule is an enabled rule that may remove what has no tags. Days are 0
 // where it does not.
 type LifecycleRule struct {

@@ -47,6 +47,8 @@ func TestLooksAtABucketWithoutConfiguration(t *testing.T) {
 	wantLook(t, "encryption", encryption, err, objectstore.Encryption{})
 	rules, err := s.Lifecycle(t.Context())
 	wantLook(t, "lifecycle", len(rules), err, 0)
+	public, err := s.PublicAccess(t.Context())
+	wantLook(t, "public access", public, err, false)
 	lies, spoken, err := s.Region(t.Context())
 	wantLook(t, "region", lies+" "+spoken, err, "us-east-1 us-east-1")
 }
@@ -75,6 +77,15 @@ func TestLooksAtAConfiguredBucket(t *testing.T) {
 	wantLook(t, "locked", locked, err, true)
 	encryption, err := s.Encryption(t.Context())
 	wantLook(t, "encryption", encryption, err, objectstore.Encryption{Algorithm: "aws:kms", KMSKey: "key", BucketKey: true})
+	for _, answer := range []string{
+		"NoSuchPublicAccessBlockConfiguration", "<PublicAccessBlockConfiguration/>",
+		"<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>" +
+			"<BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>false</RestrictPublicBuckets></PublicAccessBlockConfiguration>",
+	} {
+		m.Configure("publicAccessBlock", answer)
+		public, err := s.PublicAccess(t.Context())
+		wantLook(t, answer, public, err, true)
+	}
 	lies, spoken, err := s.Region(t.Context())
 	wantLook(t, "region", lies+" "+spoken, err, "eu-west-1 us-east-1")
 	rules, err := s.Lifecycle(t.Context())
@@ -103,6 +114,8 @@ func TestRefusedLooks(t *testing.T) {
 		"object-lock": func() error { _, err := s.Locked(t.Context()); return err },
 		"encryption":  func() error { _, err := s.Encryption(t.Context()); return err },
 		"lifecycle":   func() error { _, err := s.Lifecycle(t.Context()); return err },
+
+		"publicAccessBlock": func() error { _, err := s.PublicAccess(t.Context()); return err },
 	} {
 		m.Configure(what, "AccessDenied")
 		refused, ok := errors.AsType[*objectstore.Scrubbed](ask())

@@ -34,6 +34,8 @@ func newCheck(c *cli) *cobra.Command {
 		Long: `Reads every setting, opens source and sink, and proves what can be proved
 without writing. It says how much there is to move, what a sample of it would
 become, the disk that the job needs, and the folders and import hours to expect.
+Where the job names a HealthLake data store, it looks at that too, at the bucket of
+its output, and at the folders of a finished move.
 It exits 0 only if nothing stands in the way of fhirhose move.`,
 		Example: `  fhirhose check
   fhirhose check --write-probe     # also write and delete one file, in the sink and in state
@@ -78,6 +80,9 @@ func (c *cli) check(ctx context.Context, job *jobfile.Job, writeProbe bool) erro
 	if source != nil && sink != nil {
 		checkFit(job, r, source, sink)
 		checkOwner(ctx, job, r, source, sink)
+	}
+	if sink != nil {
+		checkTarget(ctx, w, r, sink)
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -27,6 +27,7 @@ import (
 
 func newImport(c *cli) *cobra.Command {
 	var again []string
+	var intoNonempty bool
 	cmd := &cobra.Command{
 		Use:   "import",
 		Short: "Send the folders of a finished move to Amazon HealthLake",
@@ -44,8 +45,13 @@ HealthLake. A folder is done when HealthLake has scanned as many resources as it
 has lines, and imported or refused each. What it has refused is kept in
 state/import, with HealthLake's own words: they may hold PHI.
 
-What import does not do yet: it does not check that the data store is empty, nor
-sizes and types against HealthLake's quotas; it neither applies deletes (the last
+Before the first folder it looks whether anything stands in the way, as fhirhose
+check does: the folders against target.healthlake.quotas, one region of data store,
+buckets and key, the public access of output, types that the data store does not
+take, resources that it holds already (--into-nonempty imports over them). What it
+finds is exit 2.
+
+What import does not do yet: it neither applies deletes (the last
 version of a deleted resource is imported, and stays) nor verifies what arrived,
 beyond these counts; it sends nothing to a SMART store. It was tested against a simulation, never against live HealthLake.
 
@@ -62,16 +68,17 @@ counts differ, 5 try again later, 7 HealthLake gave up on a folder: repair, then
 			if err != nil {
 				return err
 			}
-			return c.importJob(cmd.Context(), job, again)
+			return c.importJob(cmd.Context(), job, again, intoNonempty)
 		},
 	}
 	addSettings(cmd)
+	cmd.Flags().BoolVar(&intoNonempty, "into-nonempty", false, "import into a data store that holds resources already; recorded")
 	cmd.Flags().StringSliceVar(&again, "again", nil, "start another import of this folder, [<tenant>/]v2-0, whose last one failed; may be repeated")
 	return cmd
 }
 
 // importJob owns what an import holds as long as it runs: lock and checkpoint.
-func (c *cli) importJob(ctx context.Context, job *jobfile.Job, again []string) (err error) {
+func (c *cli) importJob(ctx context.Context, job *jobfile.Job, again []string, intoNonempty bool) (err error) {
 	if err := job.Importable(); err != nil {
 		return err
 	}
@@ -99,18 +106,17 @@ func (c *cli) importJob(ctx context.Context, job *jobfile.Job, again []string) (
 	if err := refuseQuarantine(job, &moved.Status); err != nil {
 		return err
 	}
-	i := importRun{cli: c, job: job, store: store, log: log}
+	i := importRun{cli: c, job: job, store: store, intoNonempty: intoNonempty, log: log}
 	if i.to, err = destinationsOf(job, moved); err != nil {
 		return err
 	}
 	if err := i.takeAgain(again); err != nil {
 		return err
 	}
-	closeAll, err := i.open(ctx)
-	if err != nil {
+	defer i.close()
+	if err := i.open(ctx); err != nil {
 		return err
 	}
-	defer closeAll()
 	return i.conclude(i.run(ctx))
 }
 
@@ -131,13 +137,14 @@ func refuseQuarantine(job *jobfile.Job, moved *metrics.Status) error {
 // importRun is one run of an import.
 type importRun struct {
 	*cli
-	job     *jobfile.Job
-	store   *checkpoint.Store
-	to      []*destination      // by tenant
-	again   map[string][]string // folders of each tenant
-	log     *slog.Logger
-	results *objectstore.Store // the bucket of target.healthlake.output
-	waits   string             // what the log said last
+	job          *jobfile.Job
+	store        *checkpoint.Store
+	to           []*destination      // by tenant
+	again        map[string][]string // folders of each tenant
+	intoNonempty bool
+	log          *slog.Logger
+	results      *objectstore.Store // the bucket of target.healthlake.output
+	waits        string             // what the log said last
 }
 
 // takeAgain takes the folders that are to be sent again, [<tenant>/]v1-0. It refuses
@@ -175,28 +182,35 @@ func (i *importRun) has(tenant, folder string) bool {
 }
 
 // open opens every data store before anything is sent to one, and the bucket of
-// what HealthLake says. Every sink must be as the move has left it.
-func (i *importRun) open(ctx context.Context) (closeAll func(), err error) {
+// what HealthLake says. Every sink must be as the move has left it, and nothing may
+// stand in the way.
+func (i *importRun) open(ctx context.Context) (err error) {
 	w := wiring{job: i.job, seen: newObservation(i.job)}
 	sink, err := w.openSinkStore(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer sink.Close()
 	for _, d := range i.to {
 		if err := i.checkFolders(ctx, sink.Beside(d.sink.Prefix), d); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, d := range i.to {
 		if err := d.open(ctx, i.job); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if i.results, err = w.openResults(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	return i.results.Close, nil
+	return i.preflight(ctx, sink)
+}
+
+func (i *importRun) close() {
+	if i.results != nil {
+		i.results.Close()
+	}
 }
 
 // firstPause lies between the first two questions about an import; later ones are

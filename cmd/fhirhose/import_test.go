@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http/httptest"
@@ -18,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/fhirhose/fhirhose/bench/generate"
+	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/objectstore/objecttest"
 	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 	"github.com/fhirhose/fhirhose/sinks/healthlake"
@@ -57,7 +59,11 @@ func newImportRig(t *testing.T, traps healthlaketest.Traps, more ...string) *imp
 	t.Helper()
 	r := &importRig{T: t, dir: t.TempDir(), memory: objecttest.NewMemory(), signals: make(chan os.Signal, 2), jobFile: importJobFile}
 	buckets := httptest.NewServer(r.memory)
-	stores := []healthlaketest.Store{{ID: healthlaketest.DatastoreID}, {ID: "second"}}
+	stores := []healthlaketest.Store{
+		{ID: healthlaketest.DatastoreID},
+		{ID: "second"},
+		{ID: "few", Types: []string{"Patient", "Binary"}, KMSKey: "arn:aws:kms:us-east-1:123456789012:key/k"},
+	}
 	r.simulation = healthlaketest.New(healthlaketest.Options{Traps: traps, Stores: stores, S3: healthlaketest.FromClient(s3.New(s3.Options{
 		BaseEndpoint: &buckets.URL, Region: "us-east-1", UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""), HTTPClient: buckets.Client(),
@@ -141,6 +147,21 @@ func (r *importRig) moved() *importRig {
 	return r
 }
 
+// overrides is what the checkpoint says that the operator went over.
+func (r *importRig) overrides() map[string]string {
+	r.Helper()
+	store, err := checkpoint.Reopen(filepath.Join(r.dir, "state", checkpointFile))
+	if err != nil {
+		r.Fatal(err)
+	}
+	over := map[string]string{}
+	err = store.Each(overridesBucket, func(key string, value []byte) error { over[key] = string(value); return nil })
+	if err := errors.Join(err, store.Close()); err != nil {
+		r.Fatal(err)
+	}
+	return over
+}
+
 func (r *importRig) starts() int { return r.simulation.Calls()["StartFHIRImportJob"] }
 
 // arrived checks that every version of every resource is in the store, in order.
@@ -220,9 +241,18 @@ func TestImportOfAnotherRun(t *testing.T) {
 	r := newImportRig(t, healthlaketest.Traps{})
 	for run := 1; run <= 2; run++ {
 		r.moved()
-		r.run(0, "import")
+		args := []string{"import"}
+		if run > 1 { // the data store holds what the first has brought
+			r.run(2, "import")
+			r.says("the data store is not empty: Patient 5, Binary 1, Observation 1", "fhirhose import --into-nonempty")
+			args = append(args, "--into-nonempty")
+		}
+		r.run(0, args...)
 		if n := r.starts(); n != run*len(importFolders) {
 			t.Errorf("%d jobs after run %d", n, run)
+		}
+		if over := r.overrides()["into-nonempty"]; (over != "") != (run > 1) {
+			t.Errorf("run %d went over %q", run, over)
 		}
 		for key := range r.memory.Objects() {
 			r.memory.Delete(key)
@@ -302,7 +332,14 @@ func TestImportGivenUp(t *testing.T) {
 // TestImportDiffers: what lies in a folder besides what was written is noticed.
 func TestImportDiffers(t *testing.T) {
 	r := newImportRig(t, healthlaketest.Traps{}).moved()
-	r.memory.Put("out/a/v1-0/Patient-v1-00001.ndjson", []byte(`{"resourceType":"Patient","id":"stranger"}`+"\n"))
+	r.simulation.SetTraps(func(traps *healthlaketest.Traps) {
+		traps.Fault = func(c healthlaketest.Call) healthlaketest.Fault {
+			if c.Op == "StartFHIRImportJob" && c.N == 2 { // after everything was looked at
+				r.memory.Put("out/a/v1-0/Patient-v1-00001.ndjson", []byte(`{"resourceType":"Patient","id":"stranger"}`+"\n"))
+			}
+			return healthlaketest.NoFault
+		}
+	})
 	r.run(4, "import")
 	r.says("6 lines written; scanned 7, imported 7")
 	if n := r.starts(); n != 2 {

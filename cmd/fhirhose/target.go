@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -53,6 +54,23 @@ func destinationsOf(job *jobfile.Job, moved *records.Finished) ([]*destination, 
 	return all, nil
 }
 
+// plannedDestinations are the data stores that the settings name, before anything is
+// moved.
+func plannedDestinations(job *jobfile.Job) (all []*destination, err error) {
+	tenants := []string{""}
+	if job.AllTenants() {
+		tenants = slices.Sorted(maps.Keys(job.Target.HealthLake.Datastores))
+	}
+	for _, tenant := range tenants {
+		d := &destination{tenant: tenant, sink: job.OutputOf(tenant)}
+		if d.datastore, err = job.Datastore(tenant); err != nil {
+			return nil, err
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
 // foldersOf counts the lines of each folder, and lists them in the order of import.
 func foldersOf(files []output.File) (folders []importing.Folder) {
 	lines := map[string]int64{}
@@ -96,6 +114,6 @@ func (d *destination) place() objectstore.Location {
 func (w *wiring) openResults(ctx context.Context) (*objectstore.Store, error) {
 	to := w.job.Sink.S3
 	return w.openStore(ctx, w.job.Target.HealthLake.Output, objectstore.Options{
-		Region: w.job.Sink.Region, PathStyle: to.PathStyle, RequestChecksums: to.RequestChecksums,
+		Region: cmp.Or(w.job.Target.HealthLake.Region, w.job.Sink.Region), PathStyle: to.PathStyle, RequestChecksums: to.RequestChecksums,
 	})
 }

@@ -13,10 +13,13 @@ var unconfigured = map[string]string{
 	"lifecycle":   "NoSuchLifecycleConfiguration",
 	"encryption":  "ServerSideEncryptionConfigurationNotFoundError",
 	"region":      "us-east-1",
+	// Since 2023 new buckets have all of them.
+	"publicAccessBlock": "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>" +
+		"<BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>",
 }
 
 // Configure sets what the bucket answers when it is asked for "versioning",
-// "object-lock", "lifecycle" or "encryption": an XML document, or the code of an
+// "object-lock", "lifecycle", "encryption" or "publicAccessBlock": an XML document, or the code of an
 // error, of which AccessDenied is a 403 and every other a 404. "region" is where
 // it lies, or AccessDenied.
 func (m *Memory) Configure(what, answer string) {

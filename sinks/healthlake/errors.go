@@ -121,6 +121,9 @@ func fault(op, object string, err error) error {
 	}
 	f := examine(err)
 	words, kind, hint := f.verdict()
+	if action, known := actions[op]; known && hint == hintDenied {
+		hint = "allow this identity " + action
+	}
 	var said []string
 	if f.code != "" {
 		said = append(said, "HealthLake says "+f.code)
@@ -137,7 +140,26 @@ func fault(op, object string, err error) error {
 const (
 	hintLater   = "run the same command again later; it goes on where it stopped"
 	hintConsole = "look at the data store in HealthLake's console"
+	hintDenied  = "allow this identity the healthlake: actions on the data store, and iam:PassRole on the role of the job"
 )
+
+// actions are what a policy must allow for each operation: the words of Op.
+var actions = map[string]string{
+	"describe data store":                 "healthlake:DescribeFHIRDatastore on the data store",
+	"start import":                        "healthlake:StartFHIRImportJob on the data store, and iam:PassRole on target.healthlake.role_arn",
+	"describe import":                     "healthlake:DescribeFHIRImportJob on the data store",
+	"list imports of":                     "healthlake:ListFHIRImportJobs on the data store",
+	"start export":                        "healthlake:StartFHIRExportJob on the data store, and iam:PassRole on target.healthlake.role_arn",
+	"describe export":                     "healthlake:DescribeFHIRExportJob on the data store",
+	"list exports of":                     "healthlake:ListFHIRExportJobs on the data store",
+	"read a resource of data store":       "healthlake:ReadResource on the data store",
+	"read a history of data store":        "healthlake:GetHistoryByResourceId on the data store",
+	"count the resources of data store":   "healthlake:SearchWithGet on the data store",
+	"read the capabilities of data store": "healthlake:GetCapabilities on the data store",
+	"look at resources of data store":     "healthlake:ProcessBundle and healthlake:ReadResource on the data store",
+	"delete resources of data store":      "healthlake:ProcessBundle, healthlake:ReadResource and healthlake:DeleteResource on the data store",
+	"send a batch to data store":          "healthlake:ProcessBundle, and what its entries do: healthlake:ReadResource, healthlake:UpdateResource, healthlake:DeleteResource",
+}
 
 func (f finding) verdict() (words string, kind pipeline.Kind, hint string) {
 	switch {
@@ -151,8 +173,7 @@ func (f finding) verdict() (words string, kind pipeline.Kind, hint string) {
 	case f.isThrottled():
 		return "too many requests", pipeline.KindRetryLater, hintLater
 	case f.isDenied():
-		return "access denied", pipeline.KindAuth,
-			"allow this identity the healthlake: actions on the data store, and iam:PassRole on the role of the job"
+		return "access denied", pipeline.KindAuth, hintDenied
 	case f.code == "ResourceNotFoundException":
 		return "not found", pipeline.KindConfig, "check the data store's id and region"
 	case f.code == "ConflictException":

@@ -145,6 +145,36 @@ func (s *Store) Count(ctx context.Context, resourceType string) (int64, error) {
 	return *b.Total, nil
 }
 
+// Types returns the resource types that the data store takes, as its capability
+// statement says.
+func (s *Store) Types(ctx context.Context) (map[string]bool, error) {
+	const op = "read the capabilities of data store"
+	a, err := s.request(ctx, op, http.MethodGet, "metadata", nil, oneOf(200))
+	if err != nil {
+		return nil, err
+	}
+	var statement struct {
+		Rest []struct {
+			Resource []struct {
+				Type string `json:"type"`
+			} `json:"resource"`
+		} `json:"rest"`
+	}
+	if err := json.Unmarshal(a.body, &statement); err != nil {
+		return nil, s.contradiction(op, "the answer is no CapabilityStatement")
+	}
+	types := map[string]bool{}
+	for _, rest := range statement.Rest {
+		for _, r := range rest.Resource {
+			types[r.Type] = true
+		}
+	}
+	if len(types) == 0 {
+		return nil, s.contradiction(op, "the answer names no resource type")
+	}
+	return types, nil
+}
+
 // bundle is what is read of a Bundle.
 type bundle struct {
 	ResourceType string `json:"resourceType"`

@@ -195,3 +195,34 @@ func TestSMART(t *testing.T) {
 		r.fails(err, pipeline.KindAuth, "no valid credentials")
 	})
 }
+
+// TestTypes: those of the capability statement.
+func TestTypes(t *testing.T) {
+	for _, types := range [][]string{{"Patient", "Binary"}, {}} {
+		stores := []healthlaketest.Store{{ID: healthlaketest.DatastoreID, Types: types}}
+		bubble(t, healthlaketest.Options{Stores: stores}, func(r *rig) {
+			taken, err := r.opened().Types(r.Context())
+			if len(types) == 0 {
+				r.fails(err, pipeline.KindFatal, "names no resource type")
+				return
+			}
+			r.check(err)
+			equal(t, taken, map[string]bool{"Patient": true, "Binary": true})
+		})
+	}
+}
+
+// TestCredentials: what is known of their end, and whose key encrypts the store.
+func TestCredentials(t *testing.T) {
+	stores := []healthlaketest.Store{{ID: healthlaketest.DatastoreID, KMSKey: "arn:key"}}
+	bubble(t, healthlaketest.Options{Stores: stores}, func(r *rig) {
+		store := r.opened()
+		c, err := store.Credentials(r.Context())
+		r.check(err)
+		equal(t, c, healthlake.Credentials{Source: "EnvConfigCredentials"})
+		d, err := store.Describe(r.Context())
+		r.check(err)
+		equal(t, d.KMSKey, "arn:key")
+		equal(t, store.Region(), "us-east-1")
+	})
+}

@@ -3,6 +3,7 @@ package healthlake
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -57,6 +58,7 @@ type Datastore struct {
 	Status string // ACTIVE is the only one that is ready
 	Base   string // URL of the REST API, with a slash at its end
 	SMART  bool   // its REST API takes bearer tokens
+	KMSKey string // that encrypts it; "" is one that AWS owns
 }
 
 // Open asks for the data store, which must be active.
@@ -161,5 +163,33 @@ func (s *Store) Describe(ctx context.Context) (Datastore, error) {
 	if provider := p.IdentityProviderConfiguration; provider != nil {
 		d.SMART = provider.AuthorizationStrategy != types.AuthorizationStrategyAwsAuth
 	}
+	if by := p.SseConfiguration; by != nil && by.KmsEncryptionConfig != nil {
+		d.KMSKey = aws.ToString(by.KmsEncryptionConfig.KmsKeyId)
+	}
 	return d, nil
+}
+
+// Region is the one that the data store is asked in.
+func (s *Store) Region() string { return s.region }
+
+// Credentials are what a signature is made with.
+type Credentials struct {
+	Source  string    // of the SDK's providers, e.g. EnvConfigCredentials
+	Session bool      // they end
+	Expire  time.Time // when; zero where nobody knows
+}
+
+// Credentials returns what the next call is signed with.
+func (s *Store) Credentials(ctx context.Context) (Credentials, error) {
+	c, err := s.credentials.Retrieve(ctx)
+	if err != nil {
+		return Credentials{}, fault("get credentials for data store", s.options.Datastore, &credentialError{err})
+	}
+	// A provider that reads files says where: EnvConfigCredentials, SharedConfigCredentials: /home/a/.aws/credentials.
+	source, _, _ := strings.Cut(c.Source, ":")
+	known := Credentials{Source: source, Session: c.SessionToken != ""}
+	if c.CanExpire {
+		known.Expire = c.Expires
+	}
+	return known, nil
 }

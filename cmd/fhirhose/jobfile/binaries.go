@@ -90,7 +90,7 @@ func warnOfBinaries(j *Job) {
 	case s.RecoverDeleted && !s.Deleted:
 		warn("source.recover_deleted has no use: source.deleted leaves out every DELETED row")
 	}
-	if j.Layout.MaxBinaryFileSize > max(healthLakeFile, j.Layout.MaxFileSize) {
-		warn("layout.max_binary_file_size is over 5GB, which HealthLake does not import")
+	if j.Layout.MaxBinaryFileSize > max(j.Target.HealthLake.Quotas.FileSize, j.Layout.MaxFileSize) {
+		warn("layout.max_binary_file_size is over target.healthlake.quotas.file_size, which HealthLake does not import")
 	}
 }

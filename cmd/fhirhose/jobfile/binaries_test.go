@@ -92,8 +92,8 @@ func TestWarningsOfBinaries(t *testing.T) {
 		{map[string]string{"source.binaries": "none", "source.recover_deleted": "true"}, "no use without source.binaries"},
 		{map[string]string{"source.binaries": "s3://bkt", "source.recover_deleted": "true", "source.deleted": "false"}, "source.deleted leaves out"},
 		{map[string]string{"source.binaries": "s3://bkt", "source.recover_deleted": "true"}, ""},
-		{map[string]string{"source.binaries": "s3://bkt", "layout.max_binary_file_size": "5.1GB"}, "max_binary_file_size is over 5GB"},
-		{map[string]string{"layout.max_file_size": "6GB"}, "max_file_size is over 5GB"},
+		{map[string]string{"source.binaries": "s3://bkt", "layout.max_binary_file_size": "5.1GB"}, "max_binary_file_size is over target.healthlake.quotas.file_size"},
+		{map[string]string{"layout.max_file_size": "6GB"}, "max_file_size is over target.healthlake.quotas.file_size"},
 	} {
 		job, _, err := load(t, map[string]string{"job.yaml": minimal}, nil, c.flags)
 		if err != nil {

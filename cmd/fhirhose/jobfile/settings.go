@@ -69,13 +69,16 @@ func Settings() []Setting {
 		{Key: "target.healthlake.validation", Default: "strict", Help: "how HealthLake validates what it imports: strict, structure-only or minimal", set: text(func(j *Job) *string { return &j.Target.HealthLake.Validation }, validation)},
 		{Key: "target.healthlake.on_import_error", Default: "stop", Help: "whether `import` sends the later folders after one of which HealthLake has refused resources: stop, or continue", set: text(func(j *Job) *string { return &j.Target.HealthLake.OnImportError }, stopOrContinue)},
 		{Key: "target.healthlake.requests_per_second", Default: "10", Help: "most calls of the data store's REST API in a second; `import` makes none", set: number(func(j *Job) *int { return &j.Target.HealthLake.RequestsPerSecond }, 1, 10_000)},
+		{Key: "target.healthlake.quotas.files_per_job", Default: "10000", Help: "most files that HealthLake takes in one import job; newer accounts may have more", set: number(func(j *Job) *int { return &j.Target.HealthLake.Quotas.FilesPerJob }, 1, 10_000_000)},
+		{Key: "target.healthlake.quotas.file_size", Default: "5GB", Help: "largest file that HealthLake takes", set: size(func(j *Job) *int64 { return &j.Target.HealthLake.Quotas.FileSize }, 1)},
+		{Key: "target.healthlake.quotas.job_size", Default: "500GB", Help: "most bytes that HealthLake takes in one import job", set: size(func(j *Job) *int64 { return &j.Target.HealthLake.Quotas.JobSize }, 1)},
 
 		{Key: "verify.mode", Default: "export", Help: "how `verify` proves what arrived: export, counts, sample, full or history", set: text(func(j *Job) *string { return &j.Verify.Mode }, verifyMode)},
 		{Key: "verify.sample", Default: "1%", Help: "how many resources the modes sample and history look at: a share like 1%, or a number", set: setSample},
 		{Key: "verify.export_to", Help: "s3://bucket/prefix to which mode export has HealthLake export all its resources; a place of its own, in the region of the data store; it holds PHI", set: location(func(j *Job) *Location { return &j.Verify.ExportTo })},
 		{Key: "verify.requests_per_second", Default: "50", Help: "most calls of the data store's REST API in a second that `verify` makes", set: number(func(j *Job) *int { return &j.Verify.RequestsPerSecond }, 1, 10_000)},
 
-		{Key: "layout.max_file_size", Default: "512MB", Help: "largest output file; HealthLake allows 5GB", set: size(func(j *Job) *int64 { return &j.Layout.MaxFileSize }, 1)},
+		{Key: "layout.max_file_size", Default: "512MB", Help: "largest output file; see target.healthlake.quotas.file_size", set: size(func(j *Job) *int64 { return &j.Layout.MaxFileSize }, 1)},
 		{Key: "layout.max_binary_file_size", Help: "largest output file of Binaries, in base64; empty: layout.max_file_size", set: optional(size(func(j *Job) *int64 { return &j.Layout.MaxBinaryFileSize }, 1))},
 		{Key: "layout.max_folder_size", Default: "500GB", Help: "largest folder", set: size(func(j *Job) *int64 { return &j.Layout.MaxFolderSize }, 1)},
 		{Key: "layout.max_folder_files", Default: "10000", Help: "most files in a folder", set: number(func(j *Job) *int { return &j.Layout.MaxFolderFiles }, 1, 1_000_000)},

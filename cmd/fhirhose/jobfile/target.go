@@ -24,6 +24,14 @@ type HealthLake struct {
 	Validation        string // strict, structure-only or minimal
 	OnImportError     string // "stop" or "continue"
 	RequestsPerSecond int    // of the REST API
+	Quotas            Quotas
+}
+
+// Quotas are what the account's HealthLake takes in one import job.
+type Quotas struct {
+	FilesPerJob int
+	FileSize    int64 // bytes
+	JobSize     int64 // bytes
 }
 
 var (
@@ -132,6 +140,9 @@ const (
 	datastoreKey  = "target.healthlake.datastore"
 	datastoresKey = "target.healthlake.datastores"
 )
+
+// Named tells whether the settings name a data store at all.
+func (h *HealthLake) Named() bool { return h.Datastore != "" || h.Datastores != nil }
 
 // Importable tells whether the settings say all that an import needs. Errors are
 // KindConfig.

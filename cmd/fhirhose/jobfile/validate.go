@@ -8,9 +8,6 @@ import (
 	"github.com/fhirhose/fhirhose/metrics"
 )
 
-// healthLakeFile is the largest file that HealthLake imports.
-const healthLakeFile = 5_000_000_000
-
 // validate checks what one setting alone cannot show, and adds warnings.
 func validate(j *Job) error {
 	for _, check := range []func(*Job) error{required, filters, apart, binariesApart, outputApart, exportApart, caps, binaryCaps} {
@@ -109,8 +106,8 @@ func warn(j *Job) {
 		}
 		j.Warnings = append(j.Warnings, warning)
 	}
-	if j.Layout.MaxFileSize > healthLakeFile {
-		j.Warnings = append(j.Warnings, "layout.max_file_size is over 5GB, which HealthLake does not import")
+	if q := j.Target.HealthLake.Quotas; j.Layout.MaxFileSize > q.FileSize {
+		j.Warnings = append(j.Warnings, "layout.max_file_size is over target.healthlake.quotas.file_size, which HealthLake does not import")
 	}
 	warnOfBinaries(j)
 	if !j.Source.Since.IsZero() {

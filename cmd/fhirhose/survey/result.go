@@ -35,6 +35,7 @@ type Result struct {
 	Contents   *Contents `json:"binaries,omitempty"` // null without a look at them
 	Probes     []string  `json:"probes"`             // what was proved, in words
 	Unseen     []string  `json:"unseen"`             // what could not be looked at, and why
+	Held       int64     `json:"held,omitempty"`     // resources in data stores that should be empty
 
 	BinaryRows      jobfile.BinaryRows `json:"binary_rows"` // what the job does with them
 	mayHoldBinaries bool               // they are not left out by source.types

@@ -198,6 +198,10 @@ func (r *importing) update(line []byte, version int) (folder string, result resu
 	}
 	store, key := r.s.stores[r.job.start.DatastoreID], result.ResourceType+"/"+result.ResourceID
 	r.s.watchLine(key, store.make(key), version, r.job.id)
+	if store.Types != nil && !slices.Contains(store.Types, result.ResourceType) {
+		result.Response = &response{outcome("not-supported", key+" is of a type that is not supported"), 400}
+		return failureFolder, result
+	}
 	if r.traps.Refuse != nil {
 		if reason := r.traps.Refuse(key, body); reason != "" {
 			result.Response = &response{outcome("invalid", key+": "+reason), 400}

@@ -38,7 +38,9 @@ const ServerText = "secret-words-of-the-server"
 type Store struct {
 	ID     string // 32 characters
 	Name   string
-	Status string // ACTIVE
+	Status string   // ACTIVE
+	Types  []string // of its capability statement; by default those of every release of FHIR
+	KMSKey string   // that encrypts it; "" is one that AWS owns
 	// Bearer makes it a SMART store: its REST API takes no signatures but
 	// tokens, of which Bearer says whether one is good. It is called for one
 	// call at a time.
@@ -128,7 +130,7 @@ type Traps struct {
 // Call is a call of a client.
 type Call struct {
 	// Op is the operation of the control plane, such as StartFHIRImportJob, or
-	// read, vread, history, update, delete, batch, search.
+	// read, vread, history, update, delete, batch, search, capabilities.
 	Op string
 	N  int // how many-th call of Op, from 1
 }

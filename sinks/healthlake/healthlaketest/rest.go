@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/fhirhose/fhirhose/metrics"
 )
 
 // outcome is an OperationOutcome, with the words that services are known to add.
@@ -32,6 +34,8 @@ func restOp(method, path string) string {
 	switch {
 	case method == http.MethodPost && path == "":
 		return "batch"
+	case method == http.MethodGet && path == "metadata":
+		return "capabilities"
 	case method == http.MethodGet && len(parts) == 1 && path != "":
 		return "search"
 	case method == http.MethodGet && len(parts) == 2:
@@ -91,6 +95,8 @@ func (s *Simulation) restReply(r *request, fault Fault) reply {
 	switch r.op {
 	case "batch":
 		return s.batch(r, store)
+	case "capabilities":
+		return capabilities(store)
 	case "search":
 		return s.search(store, r.path, r.URL.Query())
 	case "":
@@ -116,6 +122,22 @@ func (s *Simulation) letIn(r *request, store *datastore) (reply, bool) {
 	default:
 		return problem(http.StatusForbidden, "forbidden", code), false
 	}
+}
+
+// capabilities is the capability statement of a store.
+func capabilities(store *datastore) reply {
+	types := store.Types
+	if types == nil {
+		types = metrics.ResourceTypes()
+	}
+	resources := []map[string]string{}
+	for _, name := range types {
+		resources = append(resources, map[string]string{"type": name})
+	}
+	return reply{status: http.StatusOK, body: map[string]any{
+		"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1",
+		"rest": []any{map[string]any{"mode": "server", "resource": resources}},
+	}}
 }
 
 func etag(version int) string { return `W/"` + strconv.Itoa(version) + `"` }

@@ -128,7 +128,8 @@ type identityProvider struct {
 
 type sseConfiguration struct {
 	KmsEncryptionConfig struct {
-		CmkType string `json:"CmkType"`
+		CmkType  string `json:"CmkType"`
+		KmsKeyID string `json:"KmsKeyId,omitempty"`
 	} `json:"KmsEncryptionConfig"`
 }
 

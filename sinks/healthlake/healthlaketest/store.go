@@ -36,6 +36,9 @@ func (d *datastore) properties(r *http.Request, region string) storeProperties {
 		p.IdentityProviderConfiguration.AuthorizationStrategy = "SMART_ON_FHIR"
 	}
 	p.SseConfiguration.KmsEncryptionConfig.CmkType = "AWS_OWNED_KMS_KEY"
+	if d.KMSKey != "" {
+		p.SseConfiguration.KmsEncryptionConfig.CmkType, p.SseConfiguration.KmsEncryptionConfig.KmsKeyID = "CUSTOMER_MANAGED_KMS_KEY", d.KMSKey
+	}
 	return p
 }
 
