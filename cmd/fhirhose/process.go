@@ -24,7 +24,7 @@ type process struct {
 	environ        []string
 	setenv         func(name, value string) error
 	signals        <-chan os.Signal
-	importPause    time.Duration // before the second question about an import; 0: firstPause
+	importPause    time.Duration // before the second question about an import or export; 0: that of each
 	open           func(opening, running context.Context, job *jobfile.Job, seen *observation, log *slog.Logger) (*opened, error)
 }
 
@@ -107,7 +107,7 @@ HealthLake imports, exactly once, however often it is interrupted.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(err, "`"+cmd.CommandPath()+" --help` lists the flags, `fhirhose help settings` those of the job file")
 	})
-	root.AddCommand(newCheck(c), newMove(c), newImport(c), newVerify(c), newStatus(c), newReport(c), newFind(c), newDemo(c), newVersion(c), newSettingsTopic())
+	root.AddCommand(newCheck(c), newExport(c), newMove(c), newImport(c), newVerify(c), newStatus(c), newReport(c), newFind(c), newDemo(c), newVersion(c), newSettingsTopic())
 	c.auditVerbs(root)
 	return root
 }

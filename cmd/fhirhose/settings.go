@@ -36,6 +36,7 @@ func (c *cli) load(cmd *cobra.Command) (*jobfile.Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	findExport(job)
 	return job, c.beginAudit(cmd, job)
 }
 

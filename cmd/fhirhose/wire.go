@@ -131,6 +131,9 @@ type wiring struct {
 }
 
 func (w *wiring) openSource(ctx context.Context) (exportSource, error) {
+	if err := w.job.Sourced(); err != nil {
+		return nil, err
+	}
 	from := w.job.Source
 	options := dynamoexport.Options{Location: from.Export.String(), StateDir: w.job.State, Staged: w.seen.onStaged}
 	if from.Export.IsS3() {

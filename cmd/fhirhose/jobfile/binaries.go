@@ -54,7 +54,7 @@ func binariesApart(j *Job) error {
 	if j.Source.Tenant == "*" { // any tenant's folder below it
 		output = place{"sink.location", j.Sink.Location}
 	}
-	for _, other := range []place{output, {"state", Location{Dir: j.State}}, {"source.dynamodb_export.location", j.Source.Export}} {
+	for _, other := range append(j.exports(), output, place{"state", Location{Dir: j.State}}) {
 		if at.within(other.at) || other.at.within(at) {
 			return configError("read settings", "", fmt.Errorf("source.binaries and %s lie within one another", other.name), "use a place of its own for each")
 		}

@@ -42,7 +42,8 @@ func (j *Job) OutputOf(tenant string) Location { return j.Sink.Location.Join(ten
 
 // Source says where records come from, and which of them are meant.
 type Source struct {
-	Export   Location // of a DynamoDB export
+	Export   Location // of a DynamoDB export; zero before Table is exported
+	Table    Table    // to export; zero where Export is given
 	Binaries Location // of the contents of Binary rows; zero unless they are fetched
 	Region   string
 	Tenant   string    // "" single-tenant, convert.AllTenants, or the only one whose rows are moved

@@ -62,6 +62,7 @@ func TestMinimalJobTakesDefaults(t *testing.T) {
 func TestEveryKey(t *testing.T) {
 	values := map[string]string{
 		"job": "other", "state": "/elsewhere", "source.dynamodb_export.location": "/export", "source.binaries": "s3://bkt",
+		"source.dynamodb_export.table_arn": "arn:aws:dynamodb:us-east-1:123456789012:table/t-1", "source.dynamodb_export.export_to": "s3://exports/p", "source.dynamodb_export.kms_key": "k",
 		"source.binary_field": "content", "source.recover_deleted": "true", "layout.max_binary_file_size": "2MiB", "limits.binaries": "5",
 		"source.region": "eu-west-1", "source.tenant": "tenant-1", "source.since": "2026-01-01T00:00:00Z",
 		"source.until": "2026-02-01T00:00:00+01:00", "source.types": "Patient,Observation", "source.deleted": "false",
@@ -267,8 +268,12 @@ func TestWarnings(t *testing.T) {
 
 func TestMissing(t *testing.T) {
 	_, _, err := load(t, map[string]string{"job.yaml": "job: a\n"}, nil, nil)
-	if err == nil || !strings.Contains(err.Error(), "source.dynamodb_export.location: is missing in") {
+	if err == nil || !strings.Contains(err.Error(), "sink.location: is missing in") {
 		t.Errorf("got %v", err)
+	}
+	job, _, err := load(t, map[string]string{"job.yaml": "job: a\nsink: {location: out}\n"}, nil, nil) // import needs no source
+	if err != nil || !strings.Contains(job.Sourced().Error(), "source.dynamodb_export.location: is missing in") {
+		t.Errorf("got %v, %v", err, job.Sourced())
 	}
 	_, _, err = load(t, nil, nil, nil)
 	if err == nil || !strings.Contains(err.Error(), "no such file") || !strings.Contains(pipeline.HintOf(err), "-c") {

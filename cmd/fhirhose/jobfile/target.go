@@ -99,11 +99,7 @@ func outputApart(j *Job) error {
 	if !at.IsS3() {
 		return configError("read setting", outputKey, errors.New("is a directory, and HealthLake writes to S3 alone"), "write s3://bucket/prefix")
 	}
-	for _, other := range []place{
-		{"the output below sink.location", j.Output()},
-		{"source.dynamodb_export.location", j.Source.Export},
-		{"source.binaries", j.Source.Binaries},
-	} {
+	for _, other := range append(j.exports(), place{"the output below sink.location", j.Output()}, place{"source.binaries", j.Source.Binaries}) {
 		if !other.at.IsZero() && at.within(other.at) {
 			return configError("read setting", outputKey, fmt.Errorf("lies within %s", other.name), "use a place of its own")
 		}

@@ -10,7 +10,7 @@ import (
 
 // validate checks what one setting alone cannot show, and adds warnings.
 func validate(j *Job) error {
-	for _, check := range []func(*Job) error{required, filters, apart, binariesApart, outputApart, exportApart, caps, binaryCaps} {
+	for _, check := range []func(*Job) error{required, oneSource, filters, apart, binariesApart, outputApart, exportApart, tableApart, caps, binaryCaps} {
 		if err := check(j); err != nil {
 			return err
 		}
@@ -25,20 +25,23 @@ func required(j *Job) error {
 		given bool
 	}{
 		{"job", j.Name != ""},
-		{"source.dynamodb_export.location", !j.Source.Export.IsZero()},
 		{"sink.location", !j.Sink.Location.IsZero()},
 	} {
 		if r.given {
 			continue
 		}
-		where, hint := "in "+j.File, fmt.Sprintf("add it, or give --%s; what each key means: fhirhose help settings", r.key)
-		if j.File == "" {
-			where = "and there is no " + DefaultFile + " here"
-			hint = "name the job file with -c; `fhirhose demo` writes one to start from"
-		}
-		return configError("read setting", r.key, fmt.Errorf("is missing %s", where), hint)
+		return absent(j, r.key, "")
 	}
 	return nil
+}
+
+func absent(j *Job, key, orElse string) error {
+	where, hint := "in "+j.File, fmt.Sprintf("add it, or give --%s%s; what each key means: fhirhose help settings", key, orElse)
+	if j.File == "" {
+		where = "and there is no " + DefaultFile + " here"
+		hint = "name the job file with -c; `fhirhose demo` writes one to start from"
+	}
+	return configError("read setting", key, fmt.Errorf("is missing %s", where), hint)
 }
 
 func filters(j *Job) error {
@@ -51,14 +54,7 @@ func filters(j *Job) error {
 // apart keeps source, output and state out of each other: a sweep or a restart
 // in one must never meet the files of another.
 func apart(j *Job) error {
-	places := []struct {
-		name string
-		at   Location
-	}{
-		{"the output below sink.location", j.Output()},
-		{"state", Location{Dir: j.State}},
-		{"source.dynamodb_export.location", j.Source.Export},
-	}
+	places := append([]place{{"the output below sink.location", j.Output()}, {"state", Location{Dir: j.State}}}, j.exports()...)
 	if j.AllTenants() {
 		for _, p := range places[1:] {
 			if j.mayBeOfATenant(p.at) {

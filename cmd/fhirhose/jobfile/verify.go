@@ -77,12 +77,8 @@ func exportApart(j *Job) error {
 	if j.AllTenants() && j.mayBeOfATenant(at) {
 		return configError("read setting", exportKey, errors.New("may lie in a tenant's folder below sink.location"), "use a place of its own")
 	}
-	for _, other := range []place{
-		{"the output below sink.location", j.Output()},
-		{"source.dynamodb_export.location", j.Source.Export},
-		{"source.binaries", j.Source.Binaries},
-		{outputKey, j.Target.HealthLake.Output},
-	} {
+	others := append([]place{{"the output below sink.location", j.Output()}}, j.exports()...)
+	for _, other := range append(others, place{"source.binaries", j.Source.Binaries}, place{outputKey, j.Target.HealthLake.Output}) {
 		if !other.at.IsZero() && (at.within(other.at) || other.at.within(at)) {
 			return configError("read setting", exportKey, fmt.Errorf("and %s lie within one another", other.name), "use a place of its own")
 		}

@@ -21,6 +21,9 @@ func Brief(out io.Writer, s *metrics.Status, c Context, now time.Time) error {
 		p.line("  try      %s", s.Hint)
 	}
 	p.line("  source   %s", s.Source)
+	if !s.ExportTime.IsZero() {
+		p.line("           exported %s", moment(s.ExportTime))
+	}
 	p.line("  sink     %s", s.Sink)
 	p.line("  input    %s", inputLine(s))
 	p.line("  records  %s read, %s written, %s filtered, %s quarantined", human.Count(sum.Totals.Read),

@@ -5,11 +5,11 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
-	"testing/iotest"
 	"time"
+
+	"github.com/fhirhose/fhirhose/objectstore/awstest"
 )
 
 // Simulation is a HealthLake of one account and region. It is an
@@ -84,41 +84,7 @@ func (s *Simulation) Calls() map[string]int {
 
 // Transport carries requests to the simulation without a network. The context
 // of a request ends its latency alone.
-func (s *Simulation) Transport() http.RoundTripper { return transport{s} }
-
-type transport struct{ s *Simulation }
-
-func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	received := r.Clone(r.Context())
-	received.Host = orElse(r.Host, r.URL.Host)
-	received.Body = orElse(r.Body, io.ReadCloser(http.NoBody))
-	defer func() { _ = received.Body.Close() }()
-	recorder := httptest.NewRecorder()
-	broken := t.serve(recorder, received)
-	answer := recorder.Result()
-	switch {
-	case broken && !recorder.Flushed:
-		return nil, orElse(r.Context().Err(), io.ErrUnexpectedEOF)
-	case broken:
-		answer.Body = io.NopCloser(io.MultiReader(answer.Body, iotest.ErrReader(io.ErrUnexpectedEOF)))
-	}
-	return answer, nil
-}
-
-// serve tells whether the connection breaks.
-func (t transport) serve(w http.ResponseWriter, r *http.Request) (broken bool) {
-	defer func() {
-		switch reason := recover(); reason {
-		case nil:
-		case http.ErrAbortHandler:
-			broken = true
-		default:
-			panic(reason)
-		}
-	}()
-	t.s.ServeHTTP(w, r)
-	return false
-}
+func (s *Simulation) Transport() http.RoundTripper { return awstest.Transport(s) }
 
 // ServeHTTP implements [http.Handler].
 func (s *Simulation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
