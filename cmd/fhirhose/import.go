@@ -51,11 +51,17 @@ buckets and key, the public access of output, types that the data store does not
 take, resources that it holds already (--into-nonempty imports over them). What it
 finds is exit 2.
 
-What import does not do yet: it neither applies deletes (the last
-version of a deleted resource is imported, and stays) nor verifies what arrived,
-beyond these counts; it sends nothing to a SMART store. It was tested against a simulation, never against live HealthLake.
+Once all folders are in, it deletes in the data store what is deleted in the source:
+resources whose last version is DELETED, and whose content there is ours. What stays
+is told, kept in state/import (PHI) and tried again by the next run; docs/deletes.md
+has the rules.
 
-Exit codes: 0 done, 3 resources were refused, or quarantined by the move, 4 the
+What import does not do: it does not verify what arrived beyond these counts, and
+sends nothing to a SMART store. It was tested against a simulation, never against
+live HealthLake.
+
+Exit codes: 0 done, 3 resources were refused, or stay though they should be deleted,
+or were quarantined by the move, 4 the
 counts differ, 5 try again later, 7 HealthLake gave up on a folder: repair, then
 --again; 2 settings, 10 checkpoint, 11 in use by another, 12 not authorised,
 130/143 stopped by a signal.`,
@@ -222,8 +228,8 @@ const firstPause = time.Second
 func (i *importRun) run(ctx context.Context) (end error) {
 	for _, d := range i.to {
 		switch err := i.into(ctx, d); {
-		case errors.Is(err, importing.ErrRefused) && i.goesOn():
-			end = importing.ErrRefused
+		case errors.Is(err, importing.ErrRefused) && i.goesOn(), errors.Is(err, errStays):
+			end = err
 		case err != nil:
 			return err
 		}
@@ -233,7 +239,8 @@ func (i *importRun) run(ctx context.Context) (end error) {
 
 func (i *importRun) goesOn() bool { return i.job.Target.HealthLake.OnImportError == "continue" }
 
-// into imports the folders of one tenant into its data store.
+// into imports the folders of one tenant into its data store, and then deletes
+// there what is deleted.
 func (i *importRun) into(ctx context.Context, d *destination) error {
 	i.log.Info("importing", "job", i.job.Name, "tenant", d.tenant, "folders", len(d.folders), "datastore", d.about.ARN)
 	importer := importing.New(d.store.Imports(d.place(), i.results), i.store, importing.Options{
@@ -241,7 +248,11 @@ func (i *importRun) into(ctx context.Context, d *destination) error {
 		GoOnAfterFailures: i.goesOn(), Again: i.again[d.tenant],
 		Log: i.log, Pause: cmp.Or(i.importPause, firstPause), Waiting: i.waiting,
 	})
-	return importer.Run(ctx, d.folders)
+	end := importer.Run(ctx, d.folders)
+	if end == nil || errors.Is(end, importing.ErrRefused) && i.goesOn() {
+		return cmp.Or(i.deletes(ctx, d), end)
+	}
+	return end
 }
 
 func (i *importRun) waiting(what string) {
@@ -264,7 +275,7 @@ func (i *importRun) conclude(end error) error {
 	}
 	_, explained := errors.AsType[*pipeline.Error](end)
 	switch {
-	case errors.Is(end, importing.ErrRefused) && !explained:
+	case errors.Is(end, importing.ErrRefused) && !explained, errors.Is(end, errStays):
 		return endWith(exitQuarantine) // the summary says where they are
 	case errors.Is(end, importing.ErrRefused):
 		return ended{exitQuarantine, end}

@@ -31,7 +31,8 @@ type importStore struct {
 	Tenant    string `json:"tenant,omitempty"`
 	Datastore string `json:"datastore"` // ARN
 	importCounts
-	Folders []importFolder `json:"folders"` // in the order of import
+	Folders []importFolder `json:"folders"`           // in the order of import
+	Deletes *importDeletes `json:"deletes,omitempty"` // once they have begun
 }
 
 // importFolder is one folder of it.
@@ -57,6 +58,9 @@ func (i *importRun) summarize() (*importSummary, error) {
 			return nil, err
 		}
 		store := d.summarize(known, i.job.State)
+		if store.Deletes, err = i.summarizeDeletes(d); err != nil {
+			return nil, err
+		}
 		s.add(store.importCounts)
 		s.Stores = append(s.Stores, store)
 	}
@@ -130,7 +134,7 @@ func (s *importSummary) write(out io.Writer, asJSON bool) error {
 		line("  resources %s imported, %s refused, of %d tenants", human.Count(s.Imported), human.Count(s.Refused), len(s.Stores))
 	}
 	if s.Done {
-		line("deletes are not applied yet, and what arrived is not verified beyond these counts")
+		line("what arrived is not verified beyond these counts: fhirhose verify")
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -161,4 +165,5 @@ func (s *importStore) text(line func(string, ...any)) {
 			line("  not in    %s: job %s of HealthLake is %s", name, f.Job, cmp.Or(f.Status, "under way"))
 		}
 	}
+	s.Deletes.text(line)
 }

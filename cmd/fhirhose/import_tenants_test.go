@@ -52,12 +52,12 @@ func TestImportTenants(t *testing.T) {
 	}
 	r.run(0, "import")
 	r.says("job a: 6 of 6 folders imported", "tenant    clinic-a: 3 of 3 folders", "tenant    clinic_B: 3 of 3 folders",
-		"15 imported, 0 refused", "30 imported, 0 refused, of 2 tenants")
+		"15 imported, 0 refused", "deletes   1 applied", "30 imported, 0 refused, of 2 tenants")
 	for _, violation := range r.simulation.Violations() {
 		t.Error(violation)
 	}
 	for tenant, store := range storesOfTenants {
-		if n := len(r.simulation.Current(store)); n != patients {
+		if n := len(r.simulation.Current(store)); n != patients-1 { // the first is deleted
 			t.Errorf("%d resources in the store of %s", n, tenant)
 		}
 	}
@@ -67,7 +67,8 @@ func TestImportTenants(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := r.starts(); n != 6 || !s.Done || s.Imported != 30 || len(s.Stores) != 2 || s.Stores[1].Tenant != "clinic_B" ||
-		!strings.HasSuffix(s.Stores[1].Datastore, "/second") || s.Stores[1].Imported != 15 || len(s.Stores[1].Folders) != 3 {
+		!strings.HasSuffix(s.Stores[1].Datastore, "/second") || s.Stores[1].Imported != 15 || len(s.Stores[1].Folders) != 3 ||
+		s.Stores[1].Deletes == nil || s.Stores[1].Deletes.Deleted != 1 {
 		t.Errorf("%d jobs; %+v", n, s)
 	}
 	// Stores that are swapped are noticed.

@@ -21,6 +21,7 @@ import (
 	"github.com/fhirhose/fhirhose/bench/generate"
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/objectstore/objecttest"
+	"github.com/fhirhose/fhirhose/pipeline/deleting"
 	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 	"github.com/fhirhose/fhirhose/sinks/healthlake"
 	"github.com/fhirhose/fhirhose/sinks/healthlake/healthlaketest"
@@ -205,7 +206,7 @@ func TestImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.run(0, "import")
-	r.says("job a: 4 of 4 folders imported", fmt.Sprintf("%d imported, 0 refused", lines), "deletes are not applied")
+	r.says("job a: 4 of 4 folders imported", fmt.Sprintf("%d imported, 0 refused", lines), "fhirhose verify")
 	r.arrived()
 	if n := r.starts(); n != len(importFolders) {
 		t.Errorf("%d jobs", n)
@@ -288,8 +289,10 @@ func TestImportRefused(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 || info.Size() == 0 {
 		t.Errorf("%v, %v", info, err)
 	}
-	if err := os.Remove(kept); err != nil {
-		t.Fatal(err)
+	for _, path := range []string{kept, deleting.Kept(filepath.Join(r.dir, "state"), "", 1)} { // an ambiguous id
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
 	}
 	_ = filepath.WalkDir(filepath.Join(r.dir, "state"), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {

@@ -24,6 +24,8 @@ type HealthLake struct {
 	Validation        string // strict, structure-only or minimal
 	OnImportError     string // "stop" or "continue"
 	RequestsPerSecond int    // of the REST API
+	BundleSize        int    // entries of a batch
+	Exclusive         bool   // nobody else writes to the data store
 	Quotas            Quotas
 }
 
