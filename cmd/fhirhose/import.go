@@ -21,6 +21,7 @@ import (
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/deleting"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/records"
 )
@@ -61,10 +62,9 @@ sends nothing to a SMART store. It was tested against a simulation, never agains
 live HealthLake.
 
 Exit codes: 0 done, 3 resources were refused, or stay though they should be deleted,
-or were quarantined by the move, 4 the
-counts differ, 5 try again later, 7 HealthLake gave up on a folder: repair, then
---again; 2 settings, 10 checkpoint, 11 in use by another, 12 not authorised,
-130/143 stopped by a signal.`,
+or were quarantined by the move, 4 the counts differ, 5 try again later, 7 HealthLake
+gave up on a folder: repair, then --again; 2 settings, 10 checkpoint, 11 in use by
+another, 12 not authorised, 130/143 stopped by a signal.`,
 		Example: `  fhirhose import -c clinic-a.yaml
   fhirhose import -c clinic-a.yaml --again v2-0     # its job failed: start another one
   fhirhose import --target.healthlake.on_import_error=continue`,
@@ -79,7 +79,7 @@ counts differ, 5 try again later, 7 HealthLake gave up on a folder: repair, then
 	}
 	addSettings(cmd)
 	cmd.Flags().BoolVar(&intoNonempty, "into-nonempty", false, "import into a data store that holds resources already; recorded")
-	cmd.Flags().StringSliceVar(&again, "again", nil, "start another import of this folder, [<tenant>/]v2-0, whose last one failed; may be repeated")
+	cmd.Flags().StringSliceVar(&again, "again", nil, "start another import of this folder, [<tenant>/]v2-0, whose last one failed; or [<tenant>/]deletes: apply all deletes once more; may be repeated")
 	return cmd
 }
 
@@ -154,7 +154,7 @@ type importRun struct {
 }
 
 // takeAgain takes the folders that are to be sent again, [<tenant>/]v1-0. It refuses
-// those of which no import has failed.
+// those of which no import has failed. [<tenant>/]deletes are all deletes.
 func (i *importRun) takeAgain(names []string) error {
 	i.again = map[string][]string{}
 	for _, name := range names {
@@ -164,8 +164,17 @@ func (i *importRun) takeAgain(names []string) error {
 		if err != nil {
 			return err
 		}
+		deletes, err := deleting.Result(i.store, tenant)
+		if err != nil {
+			return err
+		}
 		var words string
 		switch r := known[folder]; {
+		case folder == againDeletes && deletes.Over:
+			i.again[tenant] = append(i.again[tenant], folder)
+			continue
+		case folder == againDeletes:
+			words = "they are not applied yet"
 		case !i.has(tenant, folder):
 			words = "the job has no such folder"
 		case r == nil:

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
 	"github.com/fhirhose/fhirhose/pipeline/deleting"
@@ -17,11 +18,15 @@ var errStays = errors.New("resources that are deleted in the source stay in the 
 // answers, and what comparing that needs.
 const deleteMemory = 128 << 20
 
+// againDeletes is what --again calls the deletes: no folder has such a name.
+const againDeletes = "deletes"
+
 // deletes deletes in a data store what its tenant's ledger says is deleted. All
 // folders must be in.
 func (i *importRun) deletes(ctx context.Context, d *destination) error {
 	known, err := deleting.Result(i.store, d.tenant)
-	if err != nil || known.Done() {
+	again := slices.Contains(i.again[d.tenant], againDeletes)
+	if err != nil || known.Done() && !again {
 		return err
 	}
 	moved, err := records.Result(i.store)
@@ -38,7 +43,8 @@ func (i *importRun) deletes(ctx context.Context, d *destination) error {
 	err = deleting.New(d.store.Deletes(), i.store, book, deleting.Options{
 		Tenant: d.tenant, State: i.job.State, Folders: d.folders,
 		Batch: to.BundleSize, Parallel: int(min(8, max(1, i.job.Limits.Memory/deleteMemory))), Memory: int(i.job.Limits.Memory / 8),
-		Exclusive: to.Exclusive, Marks: healthlake.Marks(), Log: i.log,
+		Exclusive: to.Exclusive, Marks: healthlake.Marks(), Log: i.log, Again: again,
+		Pause: i.importPause, Lag: 300 * i.importPause, // of tests
 	}).Run(ctx)
 	if err != nil {
 		return err

@@ -95,6 +95,20 @@ func TestImportDeletes(t *testing.T) {
 	if again := r.simulation.Calls(); again["batch"] != calls["batch"] {
 		t.Errorf("%d batches more", again["batch"]-calls["batch"])
 	}
+	// Somebody has sent a folder once more.
+	body := r.simulation.Current(healthlaketest.DatastoreID)[patientKey(1)]
+	store, err := healthlake.Open(t.Context(), healthlake.Options{Datastore: healthlaketest.DatastoreID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body = []byte(strings.NewReplacer(recordstest.Canary+"-1", recordstest.Canary+"-107", `"multipleBirthInteger":3`, `"multipleBirthInteger":2`).Replace(string(body)))
+	if _, err := store.Batch(t.Context(), []healthlake.Entry{{Method: "PUT", Type: "Patient", ID: recordstest.Canary + "-107", Body: body}}); err != nil {
+		t.Fatal(err)
+	}
+	r.holds(alive(107))
+	r.run(0, "import", "--again", "deletes")
+	r.says("deletes   1 applied, 19 were gone already")
+	r.holds(alive())
 }
 
 // TestImportDeletesUnderFire: throttled calls and entries, lost and broken answers,
@@ -206,6 +220,8 @@ func TestImportDeletesNotBefore(t *testing.T) {
 		return 0, ""
 	}})
 	r.run(7, "import")
+	r.run(2, "import", "--again", "deletes")
+	r.says("--again deletes: they are not applied yet")
 	if n := r.simulation.Calls()["batch"]; n != 0 {
 		t.Errorf("%d batches", n)
 	}

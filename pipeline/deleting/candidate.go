@@ -35,6 +35,7 @@ type candidate struct {
 	status  int // of a refusal
 
 	contents  [][32]byte // digests of what is ours
+	arrived   bool       // the target has taken all that we sent of it
 	version   string     // the target's, to be deleted
 	ready     bool       // it was looked at, and is to be deleted
 	conflicts int        // how often it was another version then
@@ -51,6 +52,7 @@ func (d *Deleter) candidateOf(r *ledger.Resource) *candidate {
 	switch {
 	case r.Deletable():
 		c.contents = d.ours(r, &last[0])
+		c.arrived = !slices.ContainsFunc(r.Versions, func(e ledger.Entry) bool { return e.Written() && d.mayHaveRefused(&e) })
 	case r.Fate == ledger.Deleted:
 		c.outcome = ambiguous
 	case slices.ContainsFunc(r.Versions, func(e ledger.Entry) bool { return e.Written() }):
@@ -81,11 +83,7 @@ func lastRows(r *ledger.Resource) []ledger.Entry {
 // last one, or may have.
 func (d *Deleter) ours(r *ledger.Resource, last *ledger.Entry) [][32]byte {
 	all := [][32]byte{last.Content}
-	folder := fmt.Sprintf("v%d-%d", last.Version, last.Folder)
-	if string(r.Type) == "Binary" {
-		folder = "Binary-" + folder
-	}
-	if !d.refusals[folder] {
+	if !d.mayHaveRefused(last) {
 		return all
 	}
 	for i := range r.Versions {
@@ -94,6 +92,16 @@ func (d *Deleter) ours(r *ledger.Resource, last *ledger.Entry) [][32]byte {
 		}
 	}
 	return all
+}
+
+// mayHaveRefused tells whether the target has refused resources of the folder in
+// which an entry is.
+func (d *Deleter) mayHaveRefused(e *ledger.Entry) bool {
+	folder := fmt.Sprintf("v%d-%d", e.Version, e.Folder)
+	if string(e.Type) == "Binary" {
+		folder = "Binary-" + folder
+	}
+	return d.refusals[folder]
 }
 
 // candidates yields those of this pass that are not settled.

@@ -31,9 +31,17 @@ type Options struct {
 	Marks verify.Marks
 
 	Log *slog.Logger
+	// Again begins a pass about all, once the last one is over: what was deleted may
+	// be there again.
+	Again bool
 	// Patience is how long a resource is tried for which the target has no time; 0
 	// is 15 minutes.
 	Patience time.Duration
+	// Lag is for how long after the start of a Run the target may not show what it
+	// has taken; 0 is 5 minutes.
+	Lag time.Duration
+	// Pause is the first one between two tries; 0 is a second.
+	Pause time.Duration
 }
 
 // Deleter deletes in one target what the ledger of one tenant says is deleted.
@@ -47,6 +55,7 @@ type Deleter struct {
 	record    *Record
 	digesters sync.Pool
 	mu        sync.Mutex // guards record.Last while calls are under way
+	began     time.Time  // Run
 	told      time.Time  // when the log was told of progress
 }
 
@@ -54,6 +63,12 @@ type Deleter struct {
 func New(target Target, store Checkpoint, book *ledger.Ledger, o Options) *Deleter {
 	if o.Patience == 0 {
 		o.Patience = 15 * time.Minute
+	}
+	if o.Lag == 0 {
+		o.Lag = 5 * time.Minute
+	}
+	if o.Pause == 0 {
+		o.Pause = time.Second
 	}
 	d := &Deleter{target: target, store: store, book: book, o: o, refusals: map[string]bool{}}
 	d.digesters.New = func() any { return verify.NewDigester(&d.o.Marks) }
@@ -74,7 +89,8 @@ func (d *Deleter) Run(ctx context.Context) error {
 		return err
 	}
 	d.o.Log.Info("deleting what is deleted in the source", "pass", d.record.Pass, "deleted", d.record.Deleted)
-	d.told = time.Now()
+	d.began = time.Now()
+	d.told = d.began
 	if err := d.pass(ctx); err != nil {
 		return err
 	}
@@ -108,16 +124,22 @@ func (d *Deleter) imported() error {
 
 // begin goes on with a pass, or begins another one if there is something to do.
 func (d *Deleter) begin() (err error) {
-	if d.record, err = Result(d.store, d.o.Tenant); err != nil || d.record.Done() {
+	if d.record, err = Result(d.store, d.o.Tenant); err != nil {
 		return err
 	}
-	if r := d.record; r.Pass == 0 || r.Over {
-		// What is done stays counted; what was left is judged anew.
-		again := Counts{Deleted: r.Deleted, Gone: r.Gone}
-		d.record = &Record{Pass: r.Pass + 1, Counts: again, Last: r.Last, Tried: r.Kept}
-		if err := d.commit(); err != nil {
-			return err
-		}
+	switch r := d.record; {
+	case r.Pass == 0, r.Over && d.o.Again:
+		d.record = &Record{Pass: r.Pass + 1, All: true, Last: r.Last}
+	case r.Done():
+		return nil
+	case r.Over: // what is done stays counted; what was left is judged anew
+		done := Counts{Deleted: r.Deleted, Gone: r.Gone}
+		d.record = &Record{Pass: r.Pass + 1, Counts: done, Last: r.Last, Tried: r.Kept}
+	default:
+		return d.cut()
+	}
+	if err := d.commit(); err != nil {
+		return err
 	}
 	return d.cut()
 }

@@ -268,6 +268,50 @@ func TestNoTime(t *testing.T) {
 	})
 }
 
+// TestLag: a target that does not show yet what it has taken is waited for once, and
+// a lost delete is none; what somebody else has deleted, or was refused, is not
+// waited for.
+func TestLag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		never := patient("d", 1, deleted)
+		never.refused, never.folder = true, 1
+		w := newWorld(t, patient("a", 1, deleted), patient("b", 1, deleted), patient("c", 1, deleted), never)
+		w.target.held["Patient/c"].body = nil
+		begin := time.Now()
+		w.target.trap = func(key string) int {
+			if time.Since(begin) < 4*time.Minute && key != "Patient/c" {
+				return 404
+			}
+			return 0
+		}
+		if c := w.ran(); c != (deleting.Counts{Deleted: 2, Gone: 2}) || time.Since(begin) > 5*time.Minute {
+			t.Errorf("%+v after %v", c, time.Since(begin))
+		}
+		w = newWorld(t, patient("a", 1, deleted), patient("b", 1, deleted))
+		w.options.Batch, w.options.Parallel = 1, 1
+		w.target.most = 1
+		clear(w.target.held)
+		begin = time.Now()
+		if c := w.ran(); c != (deleting.Counts{Gone: 2}) || time.Since(begin) < 5*time.Minute || time.Since(begin) > 6*time.Minute {
+			t.Errorf("%+v after %v", c, time.Since(begin))
+		}
+	})
+}
+
+// TestAgain: a pass about all deletes what is there again.
+func TestAgain(t *testing.T) {
+	w := newWorld(t, patient("a", 1, deleted), patient("b", 1, deleted), patient("c", 1, available))
+	w.ran()
+	w.target.put("Patient/b", body("Patient", "b", "1"))
+	if c := w.ran(); c != (deleting.Counts{Deleted: 2}) || w.target.held["Patient/b"].body == nil {
+		t.Errorf("%+v", c)
+	}
+	w.options.Again = true
+	if c := w.ran(); c != (deleting.Counts{Deleted: 1, Gone: 1}) || w.target.held["Patient/b"].body != nil {
+		t.Errorf("%+v", c)
+	}
+}
+
 // TestStopped: a cancelled context ends it between two tries, at once.
 func TestStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

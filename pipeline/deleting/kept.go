@@ -117,9 +117,9 @@ type left struct {
 	path string
 }
 
-// openLeft returns nil in the first pass, which is about all.
+// openLeft returns nil in a pass about all.
 func (d *Deleter) openLeft() (*left, error) {
-	if d.record.Pass == 1 {
+	if d.record.All {
 		return nil, nil
 	}
 	path := d.kept(d.record.Pass - 1)

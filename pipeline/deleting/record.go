@@ -34,9 +34,10 @@ func (c *Counts) Left() int64 { return c.Changed + c.Unchecked + c.Refused }
 // Record is what the checkpoint knows of a tenant's deletes.
 type Record struct {
 	Counts
-	// Pass is the number, from 1, of the pass through the ledger: one after the
-	// first is about what the one before has left. 0: none has begun.
+	// Pass is the number, from 1, of the pass through the ledger: it is about all, or
+	// about what the one before has left. 0: none has begun.
 	Pass int  `json:"pass"`
+	All  bool `json:"all,omitempty"`
 	Over bool `json:"over,omitempty"` // the pass is
 	// Last is when the target answered the last delete, by its own clock if it tells
 	// the time, else by ours. Zero: none was sent.

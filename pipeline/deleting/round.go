@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	firstPause   = time.Second
 	longestPause = 30 * time.Second
 	// mostConflicts is how often a resource may be another version than the one
 	// that was looked at a moment before.
@@ -25,7 +24,7 @@ const (
 // deleted, deletes, and again with those for which the target had no time or that
 // were another version by then.
 func (d *Deleter) apply(ctx context.Context, round []*candidate) error {
-	began, pause := time.Now(), firstPause
+	began, pause := time.Now(), d.o.Pause
 	for open := undecidedOf(round); len(open) > 0; {
 		if err := d.each(ctx, open, d.look); err != nil {
 			return err
@@ -39,14 +38,14 @@ func (d *Deleter) apply(ctx context.Context, round []*candidate) error {
 		}
 		left := undecidedOf(open)
 		if len(left) < len(open) {
-			began, pause = time.Now(), firstPause
+			began, pause = time.Now(), d.o.Pause
 		}
 		if open = left; len(open) == 0 {
 			break
 		}
 		if time.Since(began) >= d.o.Patience {
 			return &pipeline.Error{
-				Op: "delete in the target", Kind: pipeline.KindRetryLater, Err: errors.New("the target has no time for single resources"),
+				Op: "delete in the target", Kind: pipeline.KindRetryLater, Err: errors.New("the target does not tell of single resources, or has no time for them"),
 				Hint: "run the same command again later; it goes on where it stopped",
 			}
 		}
@@ -93,6 +92,7 @@ func (d *Deleter) judge(c *candidate, found *Found) {
 	case isGone(found.Status) && d.record.asked(c.n): // by a call whose answer never came
 		c.outcome = deleted
 		d.answered(time.Time{})
+	case found.Status == http.StatusNotFound && c.arrived && time.Since(d.began) < d.o.Lag: // not to be seen yet
 	case isGone(found.Status):
 		c.outcome = gone
 	case isBusy(found.Status):
