@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,7 +45,7 @@ layout: {max_folder_files: 3}
 limits: {memory: 128MiB}
 http: {listen: ""}
 target: {healthlake: {datastore: ` + healthlaketest.DatastoreID + `, role_arn: "arn:aws:iam::123456789012:role/r",
-  output: s3://exports/results, kms_key: key}}
+  output: s3://exports/results, kms_key: key, bundle_size: 2, requests_per_second: 100}}
 `
 
 func newMigration(t *testing.T, traps healthlaketest.Traps) *migration {
@@ -60,7 +61,7 @@ func newMigration(t *testing.T, traps healthlaketest.Traps) *migration {
 	check(t, os.WriteFile(m.file, []byte(migrationJob), 0o600))
 	m.server.MakeBucket(t, bucketName)
 	putExport(t, m.server, "p/AWSDynamoDB/01693685827463-2d875200", generate.Options{
-		Seed: 3, Resources: 80, Types: 5, Even: true, Versions: 3, Objects: 3,
+		Seed: 3, Resources: migrated, Types: 5, Even: true, Versions: 3, Objects: 3,
 	})
 	env := m.server.Env()
 	m.simulation = healthlaketest.New(healthlaketest.Options{
@@ -73,6 +74,9 @@ func newMigration(t *testing.T, traps healthlaketest.Traps) *migration {
 	m.env = os.Environ()
 	return m
 }
+
+// migrated is how many resources a migration moves: about one in fifty is deleted.
+const migrated = 600
 
 // run runs a verb, for as long as ctx lasts.
 func (m *migration) run(ctx context.Context, verb string) (exit int) {
@@ -103,6 +107,44 @@ func (h histories) add(t *testing.T, line []byte) {
 	h[key] = append(h[key], sums)
 }
 
+// deleted reads from what the move has written which resources are deleted: those
+// whose last version is. The generator writes no other row that is left out of the
+// output than pending ones, which never happened.
+func (m *migration) deleted() map[string]bool {
+	m.Helper()
+	last, gone := map[string]int{}, map[string]bool{}
+	for name, object := range m.server.Objects(m.T, bucketName, "out/a/") {
+		if !strings.HasSuffix(name, ".ndjson") || strings.Contains(name, "/_fhirhose/") {
+			continue
+		}
+		v := versionOf(m.T, name)
+		for line := range bytes.Lines(object.Content) {
+			var it struct {
+				ResourceType, ID string
+				Meta             struct{ Tag []struct{ Code string } }
+			}
+			check(m.T, json.Unmarshal(line, &it))
+			key := it.ResourceType + "/" + it.ID
+			if v > last[key] {
+				last[key], gone[key] = v, false
+				for _, tag := range it.Meta.Tag {
+					gone[key] = gone[key] || tag.Code == "DELETED"
+				}
+			}
+		}
+	}
+	maps.DeleteFunc(gone, func(_ string, is bool) bool { return !is })
+	return gone
+}
+
+// versionOf reads <Type>-v<version>-<number>.ndjson.
+func versionOf(t *testing.T, key string) (n int) {
+	t.Helper()
+	_, err := fmt.Sscanf(path.Base(key)[strings.Index(path.Base(key), "-v"):], "-v%d-", &n)
+	check(t, err)
+	return n
+}
+
 // written reads what the move has written, in the order of versions.
 func (m *migration) written() histories {
 	m.Helper()
@@ -110,12 +152,7 @@ func (m *migration) written() histories {
 	names := slices.DeleteFunc(slices.Collect(maps.Keys(objects)), func(key string) bool {
 		return !strings.HasSuffix(key, ".ndjson") || strings.Contains(key, "/_fhirhose/")
 	})
-	version := func(key string) (n int) {
-		_, err := fmt.Sscanf(path.Base(key)[strings.Index(path.Base(key), "-v"):], "-v%d-", &n)
-		check(m.T, err)
-		return n
-	}
-	slices.SortFunc(names, func(a, b string) int { return version(a) - version(b) })
+	slices.SortFunc(names, func(a, b string) int { return versionOf(m.T, a) - versionOf(m.T, b) })
 	all := histories{}
 	for _, name := range names {
 		for line := range bytes.Lines(objects[name].Content) {
@@ -125,39 +162,74 @@ func (m *migration) written() histories {
 	return all
 }
 
-// stored reads the histories of the same resources from the data store.
-func (m *migration) stored(want histories) histories {
+// stored reads the histories of the same resources from the data store, and how
+// often each was deleted, as the newest version.
+func (m *migration) stored(want histories) (all histories, deletions map[string]int) {
 	m.Helper()
 	store, err := healthlake.Open(m.Context(), healthlake.Options{Datastore: healthlaketest.DatastoreID, RequestsPerSecond: 10_000})
 	check(m.T, err)
-	all := histories{}
+	all, deletions = histories{}, map[string]int{}
 	for key := range want {
 		kind, id, _ := strings.Cut(key, "/")
 		history, err := store.History(m.Context(), kind, id)
 		check(m.T, err)
-		for _, v := range slices.Backward(history) {
-			all.add(m.T, v.Body)
+		for i, v := range slices.Backward(history) {
+			switch {
+			case v.Body != nil:
+				all.add(m.T, v.Body)
+			case i > 0:
+				m.Errorf("%s was deleted before its last version", key)
+			default:
+				deletions[key]++
+			}
 		}
 	}
-	return all
+	return all, deletions
 }
 
 // TestMigration: an export is moved and imported, both by processes that are
-// killed again and again. Every version of every resource arrives once, in order,
-// no job is started twice, and nothing that was said names a resource.
+// killed again and again, some of them while they delete. Every version of every
+// resource arrives once, in order, no job is started twice, what is deleted in the
+// source is deleted, once and nothing else, and nothing that was said names a
+// resource.
 func TestMigration(t *testing.T) {
-	m := newMigration(t, healthlaketest.Traps{Running: 400 * time.Millisecond, ListLag: 300 * time.Millisecond})
+	batches := make(chan struct{}, 1) // of deleting, one in which a process is to die
+	m := newMigration(t, healthlaketest.Traps{
+		Running: 400 * time.Millisecond, ListLag: 300 * time.Millisecond,
+		Latency: func(c healthlaketest.Call) time.Duration {
+			if c.Op != "batch" || c.N%5 != 3 || c.N > 20 {
+				return 0
+			}
+			select {
+			case batches <- struct{}{}:
+			default:
+			}
+			return time.Second // it is carried out, and nobody lives to hear of it
+		},
+	})
 	if exit := m.run(t.Context(), "move"); exit != 0 {
 		t.Fatalf("exit %d\n%s", exit, m.said.String())
 	}
-	kills, within, exit := 0, 0, -1
+	kills, within, deleting, exit := 0, 0, 0, -1
 	for exit != 0 {
 		// Each lives longer than the one before, so that it ends on a slow machine too.
 		life := 100*time.Millisecond + rand.N(1500*time.Millisecond) + time.Duration(kills*kills)*20*time.Millisecond
 		ctx, cancel := context.WithTimeout(t.Context(), life)
+		over := make(chan struct{})
+		var waiting sync.WaitGroup
+		waiting.Go(func() {
+			select {
+			case <-batches:
+				deleting++
+				cancel()
+			case <-over:
+			}
+		})
 		exit = m.run(ctx, "import")
 		killed := ctx.Err() != nil
 		cancel()
+		close(over)
+		waiting.Wait()
 		if exit == 0 {
 			break
 		}
@@ -169,16 +241,25 @@ func TestMigration(t *testing.T) {
 			within++
 		}
 	}
-	if within == 0 {
-		t.Errorf("of %d kills none came in the middle", kills)
+	if within == 0 || deleting == 0 {
+		t.Errorf("of %d kills %d came in the middle, %d while deleting", kills, within, deleting)
 	}
 	for _, violation := range m.simulation.Violations() {
 		t.Error(violation)
 	}
 	want := m.written()
-	got := m.stored(want)
-	if len(want) != 80 || len(m.simulation.Current(healthlaketest.DatastoreID)) != len(want) {
-		t.Errorf("%d resources written, %d stored", len(want), len(m.simulation.Current(healthlaketest.DatastoreID)))
+	got, deletions := m.stored(want)
+	deleted := m.deleted()
+	if n := len(m.simulation.Current(healthlaketest.DatastoreID)); len(want) != migrated || n != len(want)-len(deleted) || len(deleted) < 8 {
+		t.Errorf("%d resources written, %d of them deleted, %d stored", len(want), len(deleted), n)
+	}
+	for key := range want {
+		if n := deletions[key]; n > 1 || deleted[key] != (n == 1) {
+			t.Errorf("%s was deleted %d times", key, n)
+		}
+	}
+	if words := fmt.Sprintf("deletes   %d applied, 0 were gone already\n", len(deleted)); !strings.Contains(m.said.String(), words) {
+		t.Errorf("without %q", words)
 	}
 	versions := 0
 	for key, sums := range want {
@@ -196,9 +277,12 @@ func TestMigration(t *testing.T) {
 	if strings.Contains(m.said.String(), healthlaketest.ServerText) {
 		t.Error("the server's words were told")
 	}
-	starts := m.simulation.Calls()["StartFHIRImportJob"]
-	if exit := m.run(t.Context(), "import"); exit != 0 || m.simulation.Calls()["StartFHIRImportJob"] != starts {
-		t.Errorf("again: exit %d, %d starts more", exit, m.simulation.Calls()["StartFHIRImportJob"]-starts)
+	before := m.simulation.Calls()
+	starts := before["StartFHIRImportJob"]
+	exit = m.run(t.Context(), "import")
+	if now := m.simulation.Calls(); exit != 0 || now["StartFHIRImportJob"] != starts || now["batch"] != before["batch"] {
+		t.Errorf("again: exit %d, %d starts and %d batches more", exit, now["StartFHIRImportJob"]-starts, now["batch"]-before["batch"])
 	}
-	t.Logf("%d kills, %d of them within the import; %d calls to start, %d versions of %d resources", kills, within, starts, versions, len(want))
+	t.Logf("%d kills, %d of them within the import, %d while deleting; %d calls to start, %d versions of %d resources, %d deleted",
+		kills, within, deleting, starts, versions, len(want), len(deleted))
 }

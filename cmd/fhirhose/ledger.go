@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"io"
 
-	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/ledger"
 	"github.com/fhirhose/fhirhose/pipeline/records"
 )
@@ -17,41 +14,21 @@ func (w *wiring) openLedger(ctx context.Context, moved *records.Finished, tenant
 	if err != nil {
 		return nil, nil, err
 	}
-	var opened []io.Closer
-	closeAll = func() {
-		for _, c := range opened {
-			_ = c.Close() // it was only read
-		}
-		sinks.close()
-	}
-	defer func() {
-		if err != nil {
-			closeAll()
-		}
-	}()
 	sink, err := sinks.of(tenant)
 	if err != nil {
+		sinks.close()
 		return nil, nil, err
 	}
-	var segments []ledger.File
+	var names []string
 	for i := range moved.Ledger {
-		file := &moved.Ledger[i]
-		if file.Tenant != tenant {
-			continue
+		if file := &moved.Ledger[i]; file.Tenant == tenant {
+			names = append(names, file.Name)
 		}
-		r, err := sink.Reader(ctx, file.Name)
-		if err != nil {
-			return nil, nil, err
-		}
-		opened = append(opened, r)
-		if r.Size() != file.Size {
-			return nil, nil, &pipeline.Error{
-				Op: "open ledger", Object: file.Name, Kind: pipeline.KindFatal,
-				Err: errors.New("it has not the size that the move gave it"), Hint: "put back the job's output as the move has left it",
-			}
-		}
-		segments = append(segments, r)
 	}
-	book, err = ledger.Open(ctx, segments)
-	return book, closeAll, err
+	book, closeBook, err := openBook(ctx, sink, names)
+	if err != nil {
+		sinks.close()
+		return nil, nil, err
+	}
+	return book, func() { closeBook(); sinks.close() }, nil
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/deleting"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/ledger"
 	"github.com/fhirhose/fhirhose/pipeline/records"
@@ -82,8 +84,12 @@ type verifyMode struct {
 
 // verifyModes are the modes by name.
 var verifyModes = map[string]verifyMode{
+	verification.Export: {exports: true, classes: slices.DeleteFunc(verify.Classes(), isNumberForm), run: verifyExport},
 	verification.Counts: {classes: []verify.Class{verify.Missing, verify.Extra, verify.Unchecked}, run: verifyCounts},
 }
+
+// isNumberForm is the class that no digest can tell from equal.
+func isNumberForm(c verify.Class) bool { return c == verify.EqualNumbers }
 
 // verify owns what a verification holds as long as it runs: lock and checkpoint.
 func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err error) {
@@ -189,7 +195,7 @@ func (v *verifying) one(ctx context.Context, mode string, again bool) (*verifica
 	}
 	v.result = verification.New(mode, v.tenant, v.about.ARN, v.moved.LedgerRoot(v.tenant), v.mode.classes...)
 	var err error
-	if v.result.Changed, err = importing.Ended(v.store, v.tenant); err != nil {
+	if v.result.Changed, err = v.changed(); err != nil {
 		return nil, err
 	}
 	known, err := verification.Load(v.job.State, v.tenant)
@@ -201,7 +207,7 @@ func (v *verifying) one(ctx context.Context, mode string, again bool) (*verifica
 		case again || !last.Of(v.result):
 		case last.Passed():
 			v.log.Info("it has passed; --again verifies anew", "job", v.job.Name, "tenant", v.tenant, "mode", mode, "ended", last.Ended)
-			return last, nil
+			return last, v.tidy()
 		case last.Ended.IsZero():
 			v.result = last
 		}
@@ -220,7 +226,24 @@ func (v *verifying) one(ctx context.Context, mode string, again bool) (*verifica
 		return nil, err
 	}
 	v.result.Ended = time.Now().UTC().Truncate(time.Millisecond)
-	return v.result, v.result.Save(v.job.State)
+	if err := v.result.Save(v.job.State); err != nil {
+		return nil, err
+	}
+	return v.result, v.tidy()
+}
+
+// changed is when the last import or delete of ours ended, by the target's clock;
+// zero if nobody knows.
+func (v *verifying) changed() (time.Time, error) {
+	imported, err := importing.Ended(v.store, v.tenant)
+	if err != nil {
+		return time.Time{}, err
+	}
+	deleted, err := deleting.Ended(v.store, v.tenant)
+	if deleted.After(imported) {
+		return deleted, err
+	}
+	return imported, err
 }
 
 // memory is the share of limits.memory that a mode may hold; the other half is for

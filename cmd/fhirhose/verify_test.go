@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
 	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
@@ -45,16 +46,26 @@ func verifyRows(replace ...string) []string {
 
 func newVerifyRig(t *testing.T, traps healthlaketest.Traps) *verifyRig {
 	t.Helper()
+	return newVerifyRigWith(t, traps)
+}
+
+// newVerifyRigWith imports with more flags. Where the data store refuses a
+// resource, they must tell it to go on.
+func newVerifyRigWith(t *testing.T, traps healthlaketest.Traps, flags ...string) *verifyRig {
+	t.Helper()
 	r := &verifyRig{importRig: newImportRig(t, traps)}
 	r.jobFile += "verify: {export_to: \"s3://bucket/verified\", requests_per_second: 10000}\n"
 	r.export(verifyRows())
-	r.moved().run(0, "import")
+	exit := 0
+	if traps.Refuse != nil {
+		exit = 3
+	}
+	r.moved().run(exit, append([]string{"import"}, flags...)...)
 	var err error
 	if r.store, err = healthlake.Open(t.Context(), healthlake.Options{Datastore: healthlaketest.DatastoreID, RequestsPerSecond: 10000}); err != nil {
 		t.Fatal(err)
 	}
-	r.send("DELETE", patient(0), "")
-	r.send("DELETE", "Encounter/"+recordstest.Canary+"-103", "")
+	r.later.Store(int64(time.Minute)) // what comes now comes after the import
 	return r
 }
 
@@ -135,6 +146,8 @@ func TestVerifyIsRefused(t *testing.T) {
 	r.says("its import is not finished: folder Binary-v1-0 is not in", "try: fhirhose import")
 	r.run(2, "verify", "--mode", "all")
 	r.says(`no mode "all"`)
+	r.run(2, "verify")
+	r.says("verify.export_to")
 	r.run(2, "verify", "--mode", "counts", "--target.healthlake.datastore=")
 	r.says("target.healthlake.datastore")
 	if _, err := os.Stat(filepath.Join(r.dir, "state", "verify")); err == nil {

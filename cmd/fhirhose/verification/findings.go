@@ -88,11 +88,16 @@ func (f *Findings) Sync() (size int64, err error) {
 	return f.size, durable.Failure("sync", f.path, durable.SyncDir(filepath.Dir(f.path)))
 }
 
-// Name is the file's name below the state directory.
-func (f *Findings) Name(state string) string {
-	name, err := filepath.Rel(state, f.path)
-	if err != nil {
-		return f.path
+// Close makes all findings durable and returns the file's name below the state
+// directory; without any there is no file, and "".
+func (f *Findings) Close(state string) (name string, err error) {
+	size, err := f.Sync()
+	switch {
+	case err != nil:
+		return "", err
+	case size == 0:
+		return "", durable.Failure("remove", f.path, os.Remove(f.path))
 	}
-	return name
+	name, err = filepath.Rel(state, f.path)
+	return name, err
 }

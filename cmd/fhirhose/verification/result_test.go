@@ -116,7 +116,11 @@ func TestFindings(t *testing.T) {
 	add(f, "lost"+strings.Repeat("-", 100))
 	f = open(size)
 	add(f, "b")
-	path := filepath.Join(state, f.Name(state))
+	name, err := f.Close(state)
+	if err != nil || name != filepath.Join("verify", "full.findings.ndjson") {
+		t.Error(name, err)
+	}
+	path := filepath.Join(state, name)
 	const want = `{"class":"missing","id":"a"}` + "\n" + `{"class":"missing","id":"b"}` + "\n"
 	if text, err := os.ReadFile(path); err != nil || string(text) != want {
 		t.Errorf("%q, %v", text, err)
@@ -124,10 +128,10 @@ func TestFindings(t *testing.T) {
 	if _, err := OpenFindings(state, "", Full, 1000); err == nil {
 		t.Error("findings that are not there any more")
 	}
-	if _, err := open(0).Sync(); err != nil {
-		t.Fatal(err)
+	if name, err := open(0).Close(state); err != nil || name != "" {
+		t.Error(name, err)
 	}
-	if text, err := os.ReadFile(path); err != nil || len(text) > 0 {
-		t.Errorf("%q, %v", text, err)
+	if _, err := os.Stat(path); err == nil {
+		t.Error("old findings are still there")
 	}
 }

@@ -11,9 +11,9 @@ import (
 
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
-// markURL is the extension of a resource that minimal validation has let in. The
-// service's own is not published; this one is of the simulation.
-const markURL = "http://healthlake.amazonaws.com/simulation/search-validation"
+// markURL is the extension of a resource that minimal validation has let in, as it is
+// documented; its value is of the simulation.
+const markURL = "http://healthlake.amazonaws.com/fhir/StructureDefinition/validation-issue"
 
 // stamp returns a compact resource as it is stored: with the service's own
 // versionId and lastUpdated, all else as it came, every digit of it. A mark is
