@@ -258,6 +258,11 @@ func (i *importRun) into(ctx context.Context, d *destination) error {
 		Log: i.log, Pause: cmp.Or(i.importPause, firstPause), Waiting: i.waiting,
 	})
 	end := importer.Run(ctx, d.folders)
+	if errors.Is(end, importing.ErrRefused) {
+		if err := i.judge(ctx, d); err != nil {
+			return err
+		}
+	}
 	if end == nil || errors.Is(end, importing.ErrRefused) && i.goesOn() {
 		return cmp.Or(i.deletes(ctx, d), end)
 	}

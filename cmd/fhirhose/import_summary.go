@@ -31,8 +31,9 @@ type importStore struct {
 	Tenant    string `json:"tenant,omitempty"`
 	Datastore string `json:"datastore"` // ARN
 	importCounts
-	Folders []importFolder `json:"folders"`           // in the order of import
-	Deletes *importDeletes `json:"deletes,omitempty"` // once they have begun
+	Refusals *importRefusals `json:"refusals,omitempty"` // if anything was refused
+	Folders  []importFolder  `json:"folders"`            // in the order of import
+	Deletes  *importDeletes  `json:"deletes,omitempty"`  // once they have begun
 }
 
 // importFolder is one folder of it.
@@ -58,6 +59,9 @@ func (i *importRun) summarize() (*importSummary, error) {
 			return nil, err
 		}
 		store := d.summarize(known, i.job.State)
+		if store.Refusals, err = i.summarizeRefusals(d); err != nil {
+			return nil, err
+		}
 		if store.Deletes, err = i.summarizeDeletes(d); err != nil {
 			return nil, err
 		}
@@ -154,6 +158,7 @@ func (s *importStore) text(line func(string, ...any)) {
 	if s.Tenant != "" {
 		line("  tenant    %s: %d of %s", s.Tenant, s.done(), human.Plural(int64(len(s.Folders)), "folder"))
 	}
+	s.Refusals.text(line)
 	line("  into      %s", s.Datastore)
 	line("  resources %s imported, %s refused", human.Count(s.Imported), human.Count(s.Refused))
 	for _, f := range s.Folders {

@@ -23,6 +23,7 @@ import (
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/objectstore/objecttest"
 	"github.com/fhirhose/fhirhose/pipeline/deleting"
+	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 	"github.com/fhirhose/fhirhose/sinks/healthlake"
 	"github.com/fhirhose/fhirhose/sinks/healthlake/healthlaketest"
@@ -285,7 +286,8 @@ func TestImportRefused(t *testing.T) {
 	}
 	r := newImportRig(t, healthlaketest.Traps{Refuse: refuse}).moved()
 	r.run(3, "import")
-	r.says("job a: 3 of 4 folders imported", "the target has refused resources: 1 of 5", "on_import_error: continue")
+	r.says("job a: 3 of 4 folders imported", "the target has refused resources: 1 of 5", "on_import_error: continue",
+		"overtaken 1 resource without older versions")
 	if n := r.starts(); n != 3 {
 		t.Errorf("%d jobs", n)
 	}
@@ -299,7 +301,8 @@ func TestImportRefused(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 || info.Size() == 0 {
 		t.Errorf("%v, %v", info, err)
 	}
-	for _, path := range []string{kept, deleting.Kept(filepath.Join(r.dir, "state"), "", 1)} { // an ambiguous id
+	state := filepath.Join(r.dir, "state")
+	for _, path := range []string{kept, importing.RefusedFile(state, ""), deleting.Kept(state, "", 1)} { // an ambiguous id
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
@@ -313,6 +316,43 @@ func TestImportRefused(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestImportStale: a resource whose last version is refused, while an older one is
+// in, is told first, with the line that holds it, however HealthLake counts lines.
+func TestImportStale(t *testing.T) {
+	for base, fromZero := range []bool{true, false} {
+		r := newImportRig(t, healthlaketest.Traps{LineFromZero: fromZero, Refuse: func(key string, body []byte) string {
+			if strings.HasSuffix(key, "-2") && strings.Contains(string(body), `"multipleBirthInteger":3`) {
+				return "because of " + recordstest.Canary
+			}
+			return ""
+		}}).moved()
+		r.run(3, "import", "--target.healthlake.on_import_error=continue")
+		r.says("stale     1 resource in the data store in an older version", "refused.ndjson (PHI)")
+		r.run(3, "import", "--target.healthlake.on_import_error=continue", "--json")
+		var s importSummary
+		if err := json.Unmarshal(r.out.Bytes(), &s); err != nil {
+			t.Fatal(err)
+		}
+		found := s.Stores[0].Refusals
+		if found == nil || found.Refusals != (importing.Refusals{Stale: 1, Failures: 1, LinesFrom: base}) {
+			t.Fatalf("found %+v", found)
+		}
+		text, err := os.ReadFile(found.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var one importing.Refused
+		if err := json.Unmarshal(text, &one); err != nil {
+			t.Fatal(err)
+		}
+		at := one.Versions[0]
+		content := strings.Split(string(r.memory.Objects()["out/a/"+at.File]), "\n")
+		if one.In != 2 || one.Last != 3 || at.Reason != "invalid" || at.Line < 1 || !strings.Contains(content[at.Line-1], strings.TrimPrefix(one.Resource, "Patient/")) {
+			t.Errorf("%+v", one)
+		}
+	}
 }
 
 // TestImportGivenUp: no later folder is sent before the operator has said that

@@ -33,15 +33,14 @@ type failureLine struct {
 // failuresBuffer is how much is gathered before it is written.
 const failuresBuffer = 256 << 10
 
-// keepFailures writes what the target has refused, and returns how much that is. A
-// second time it writes the same file anew.
+// keepFailures writes what the target has refused, and returns how much that is. It
+// asks for it also where the target has counted none: a failure that nobody counts
+// must not be lost. A second time it writes the same file anew.
 func (i *Importer) keepFailures(ctx context.Context, f Folder, r *Record) (n int64, err error) {
 	path := Failures(i.o.State, i.o.Tenant, f.Name)
-	if r.Failed == 0 { // of an earlier attempt there may have been some
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return 0, durable.Failure("remove", path, err)
-		}
-		return 0, nil
+	// Of an earlier attempt there may have been more.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, durable.Failure("remove", path, err)
 	}
 	if n, err = i.writeFailures(ctx, f, r, path); err != nil {
 		return 0, durable.Failure("keep failures in", path, err)
@@ -50,37 +49,53 @@ func (i *Importer) keepFailures(ctx context.Context, f Folder, r *Record) (n int
 }
 
 func (i *Importer) writeFailures(ctx context.Context, f Folder, r *Record, path string) (n int64, err error) {
-	if err := durable.MkdirAll(filepath.Dir(path)); err != nil {
+	lines := lineWriter{path: path}
+	err = i.target.Failures(ctx, r.Job, func(failure Failure) error {
+		n++
+		return lines.add(failureLine{f.Name, r.Job, failure.File, failure.Line, failure.Code, failure.Raw})
+	})
+	if err != nil || n == 0 {
 		return 0, err
 	}
-	var size int64
-	var buffer []byte
-	flush := func() error {
-		err := durable.WriteAt(path, size, buffer)
-		size += int64(len(buffer))
-		buffer = buffer[:0]
+	return n, lines.close()
+}
+
+// lineWriter writes lines of JSON to a new file that holds PHI.
+type lineWriter struct {
+	path   string
+	size   int64 // written
+	buffer []byte
+}
+
+func (w *lineWriter) add(line any) error {
+	text, err := json.Marshal(line)
+	if err != nil {
 		return err
 	}
-	err = i.target.Failures(ctx, r.Job, func(failure Failure) error {
-		line, err := json.Marshal(failureLine{f.Name, r.Job, failure.File, failure.Line, failure.Code, failure.Raw})
-		if err != nil {
-			return err
-		}
-		buffer = append(append(buffer, line...), '\n')
-		n++
-		if len(buffer) < failuresBuffer {
-			return nil
-		}
-		return flush()
-	})
-	if err != nil {
-		return 0, err
+	w.buffer = append(append(w.buffer, text...), '\n')
+	if len(w.buffer) < failuresBuffer {
+		return nil
 	}
-	if err := flush(); err != nil {
-		return 0, err
+	return w.flush()
+}
+
+func (w *lineWriter) flush() error {
+	if err := durable.MkdirAll(filepath.Dir(w.path)); err != nil {
+		return err
 	}
-	if err := durable.Sync(path); err != nil {
-		return 0, err
+	err := durable.WriteAt(w.path, w.size, w.buffer)
+	w.size += int64(len(w.buffer))
+	w.buffer = w.buffer[:0]
+	return err
+}
+
+// close makes the file durable.
+func (w *lineWriter) close() error {
+	if err := w.flush(); err != nil {
+		return err
 	}
-	return n, durable.SyncDir(filepath.Dir(path))
+	if err := durable.Sync(w.path); err != nil {
+		return err
+	}
+	return durable.SyncDir(filepath.Dir(w.path))
 }

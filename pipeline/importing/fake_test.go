@@ -158,7 +158,7 @@ func (f *fake) Unfinished(context.Context) (jobs []importing.Job, err error) {
 func (f *fake) Failures(_ context.Context, id string, do func(importing.Failure) error) (err error) {
 	return errors.Join(f.call(func() {
 		for _, j := range f.jobs {
-			if j.ID != id {
+			if j.ID != id || !f.first(j) {
 				continue
 			}
 			for _, failure := range f.refused[j.folder] {

@@ -149,6 +149,7 @@ func TestGivenUp(t *testing.T) {
 	for _, state := range []importing.State{importing.Failed, importing.Cancelled} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t)
+			r.options.GoOnAfterFailures = true // which is about single resources alone
 			r.target.end["v1-0"] = importing.Job{State: state, Status: "FAILED"}
 			for range 3 {
 				err := r.run(t.Context())
@@ -184,6 +185,7 @@ func TestDiffers(t *testing.T) {
 				r := newRig(t)
 				end.State = importing.Completed
 				r.target.end["v1-0"] = end
+				r.options.GoOnAfterFailures = true // which is about single resources alone
 				r.target.refused["v1-0"] = []importing.Failure{{File: "v1-0/Patient-v1-00000.ndjson", Line: 3}}
 				for range 2 {
 					err := r.run(t.Context())

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -46,6 +47,15 @@ type Entry struct {
 
 // Written tells whether the record is in the output.
 func (e *Entry) Written() bool { return e.Reason == pipeline.NoReason }
+
+// Place returns folder and file of a written entry, both below its tenant's folder.
+func (e *Entry) Place() (folder, file string) {
+	folder = fmt.Sprintf("v%d-%d", e.Version, e.Folder)
+	if string(e.Type) == "Binary" {
+		folder = "Binary-" + folder
+	}
+	return folder, fmt.Sprintf("%s/%s-v%d-%05d.ndjson", folder, e.Type, e.Version, e.File)
+}
 
 // ours tells whether the entry speaks about a resource of the job's tenant.
 func (e *Entry) ours() bool { return e.Reason != pipeline.OtherTenant }

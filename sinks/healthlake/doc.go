@@ -14,7 +14,8 @@
 // Throttling, failures of the server and of the network are tried again for
 // Options.Patience. Credentials and tokens that are refused are asked for anew,
 // for Options.CredentialPatience where they have expired, once where access is
-// denied. What then remains is a pipeline.Error. URLs, which hold ids, and words of the
+// denied. A start that is refused for its role is tried again for
+// Options.Settling: a new role is not known everywhere at once. What then remains is a pipeline.Error. URLs, which hold ids, and words of the
 // server are in no error (I10).
 //
 // Neighbours: healthlaketest is the simulation against which all of this is

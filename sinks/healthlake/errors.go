@@ -47,6 +47,7 @@ type finding struct {
 	skewed      bool   // this machine's clock and the service's differ
 	credentials bool   // there are none
 	network     bool
+	starting    bool // an import or export was to be started
 }
 
 var codePattern = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
@@ -71,6 +72,7 @@ func examine(err error) (f finding) {
 	if at, wrong := http.ParseTime(date); wrong == nil {
 		f.skewed = time.Since(at).Abs() > mostSkew
 	}
+	_, f.starting = errors.AsType[*startError](err)
 	_, f.credentials = errors.AsType[*credentialError](err)
 	_, isSend := errors.AsType[*smithyhttp.RequestSendError](err)
 	_, isURL := errors.AsType[*url.Error](err)
@@ -93,6 +95,12 @@ func (f finding) isForbidden() bool { return f.status == http.StatusForbidden }
 func (f finding) isThrottled() bool {
 	_, known := retry.DefaultThrottleErrorCodes[f.code]
 	return known || f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable
+}
+
+// maySettle tells whether a start may succeed in a while: for some seconds a new
+// role, or a new policy of one, is not known everywhere.
+func (f finding) maySettle() bool {
+	return f.code == "AccessDeniedException" || f.code == "ValidationException"
 }
 
 func (f finding) isTransient() bool {

@@ -228,3 +228,58 @@ func TestImportStrangeResults(t *testing.T) {
 		t.Errorf("results in another bucket: %v", err)
 	}
 }
+
+// TestFailureNobodyCounts: FAILURE/ is read although the manifest counts nothing in
+// it (WI7).
+func TestFailureNobodyCounts(t *testing.T) {
+	r := newImportRig(t, healthlaketest.Traps{})
+	r.simulation.SetTraps(func(traps *healthlaketest.Traps) {
+		traps.Fault = func(c healthlaketest.Call) healthlaketest.Fault {
+			if c.Op != "DescribeFHIRImportJob" {
+				return healthlaketest.NoFault
+			}
+			for key := range r.memory.Objects() { // as soon as the job has written something
+				if at := strings.Index(key, "/Manifest.json"); at > 0 && strings.HasPrefix(key, "out/") {
+					r.memory.Put(key[:at]+"/FAILURE/v1-0/Patient-v1-00000.ndjson", []byte(`{"lineId":2,"exception":"`+healthlaketest.ServerText+`"}`+"\n"))
+				}
+			}
+			return healthlaketest.NoFault
+		}
+	})
+	err := r.run()
+	if !errors.Is(err, importing.ErrDiffers) || !strings.Contains(fmt.Sprint(err), "failed 0, of which 1 are told") {
+		t.Fatal(err)
+	}
+	if _, found, _ := r.read("v1-1a"); found {
+		t.Error("a later folder was sent")
+	}
+}
+
+// TestImportCancelled: a job that somebody cancels, also in vain, holds up the later
+// folders until the folder is sent again (WI6).
+func TestImportCancelled(t *testing.T) {
+	for _, status := range []string{"CANCEL_COMPLETED", "CANCEL_FAILED"} {
+		cancelled := false
+		var r *importRig
+		traps := healthlaketest.Traps{Running: 20 * time.Millisecond, CancelFails: status == "CANCEL_FAILED"}
+		r = newImportRig(t, traps)
+		r.options.Waiting = func(what string) {
+			if what == "import of v1-1" && !cancelled {
+				jobs, err := r.store.Unfinished(t.Context())
+				cancelled = err == nil && len(jobs) == 1 && r.simulation.Cancel(jobs[0].ID)
+			}
+		}
+		err := r.run()
+		if pipeline.KindOf(err) != pipeline.KindFatal || !strings.Contains(fmt.Sprint(err), status) || !cancelled {
+			t.Fatalf("%v, cancelled %v", err, cancelled)
+		}
+		if _, found, _ := r.read("v1-10a"); found {
+			t.Error("a later folder was sent")
+		}
+		r.options.Again = []string{"v1-1"}
+		r.check(r.run())
+		if _, found, err := r.read("v2-0a"); !found {
+			t.Errorf("the last folder is not in: %v", err)
+		}
+	}
+}

@@ -66,7 +66,8 @@ func (s *Store) StartImport(ctx context.Context, folder, token, name string) (st
 		return "", noToken("start import", name)
 	}
 	out, err := persist(ctx, s, "start import", name, func(ctx context.Context) (*sdk.StartFHIRImportJobOutput, error) {
-		return s.client.StartFHIRImportJob(ctx, in)
+		out, err := s.client.StartFHIRImportJob(ctx, in)
+		return out, starting(err)
 	})
 	if err != nil {
 		return "", err
@@ -84,12 +85,20 @@ func (s *Store) StartExport(ctx context.Context, token, name string) (string, er
 		return "", noToken("start export", name)
 	}
 	out, err := persist(ctx, s, "start export", name, func(ctx context.Context) (*sdk.StartFHIRExportJobOutput, error) {
-		return s.client.StartFHIRExportJob(ctx, in)
+		out, err := s.client.StartFHIRExportJob(ctx, in)
+		return out, starting(err)
 	})
 	if err != nil {
 		return "", err
 	}
 	return aws.ToString(out.JobId), nil
+}
+
+func starting(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &startError{err}
 }
 
 // noToken refuses what the SDK would fill with a random token, after which a

@@ -134,6 +134,40 @@ func TestStartIsTriedAgain(t *testing.T) {
 	})
 }
 
+// A new role is let in after some seconds; one that never is, is told of soon.
+func TestNewRole(t *testing.T) {
+	bubble(t, healthlaketest.Options{}, func(r *rig) {
+		store := r.opened()
+		began := time.Now()
+		known := 40 * time.Second
+		r.simulation.SetTraps(func(traps *healthlaketest.Traps) {
+			traps.Fault = func(c healthlaketest.Call) healthlaketest.Fault {
+				if strings.HasPrefix(c.Op, "Start") && time.Since(began) < known || c.Op == "ListFHIRImportJobs" {
+					return healthlaketest.Forbidden
+				}
+				return healthlaketest.NoFault
+			}
+		})
+		_, err := store.StartImport(r.Context(), "s3://bucket/job/v1-0/", "token-1", "name")
+		r.check(err)
+		began = time.Now()
+		_, err = store.StartExport(r.Context(), "token-1", "name")
+		r.check(err)
+		known, began = time.Hour, time.Now()
+		took := takes(func() {
+			_, err = store.StartImport(r.Context(), "s3://bucket/job/v1-0/", "token-2", "name")
+			r.fails(err, pipeline.KindAuth, "iam:PassRole on target.healthlake.role_arn")
+		})
+		if took < time.Minute || took > 2*time.Minute {
+			t.Errorf("a start was tried for %v", took)
+		}
+		if took := takes(func() { _, _, err = store.FindImport(r.Context(), "name") }); took > 0 {
+			t.Errorf("another call was tried for %v", took)
+		}
+		r.fails(err, pipeline.KindAuth, "healthlake:ListFHIRImportJobs")
+	})
+}
+
 func TestPatienceEnds(t *testing.T) {
 	bubble(t, healthlaketest.Options{}, func(r *rig) {
 		store := r.opened(func(o *healthlake.Options) { o.CredentialPatience = 20 * time.Minute })

@@ -12,6 +12,12 @@ const (
 	longestPause   = 30 * time.Second
 )
 
+// startError marks the refusal of a start.
+type startError struct{ err error }
+
+func (e *startError) Error() string { return e.err.Error() }
+func (e *startError) Unwrap() error { return e.err }
+
 // persist does something until it succeeds, fails for good, or patience ends.
 // Its error is scrubbed; a cancelled context is returned as such.
 func persist[T any](ctx context.Context, s *Store, op, object string, do func(context.Context) (T, error)) (T, error) {
@@ -34,6 +40,8 @@ func persist[T any](ctx context.Context, s *Store, op, object string, do func(co
 			denied, patience = true, s.options.Patience
 		case f.isTransient():
 			patience = s.options.Patience
+		case f.starting && f.maySettle():
+			patience = s.options.Settling
 		}
 		if time.Since(began) >= patience {
 			return out, backoff.Permanent(err)

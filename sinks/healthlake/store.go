@@ -34,6 +34,7 @@ type Options struct {
 
 	RequestsPerSecond  float64       // of the REST API; 0 is 10
 	Patience           time.Duration // how long one call is tried again; 0 is 15 minutes
+	Settling           time.Duration // how long a start is tried again that the role or its settings do not let in; 0 is a minute
 	CredentialPatience time.Duration // how long to wait for somebody to renew credentials; 0 is 1 hour
 
 	HTTPClient aws.HTTPClient // nil is that of the AWS configuration
@@ -109,6 +110,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Patience == 0 {
 		o.Patience = 15 * time.Minute
+	}
+	if o.Settling == 0 {
+		o.Settling = time.Minute
 	}
 	if o.CredentialPatience == 0 {
 		o.CredentialPatience = time.Hour

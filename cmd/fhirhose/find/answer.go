@@ -1,7 +1,6 @@
 package find
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -84,21 +83,12 @@ func versionOf(e *ledger.Entry, imports map[string]*importing.Record) Version {
 	if !e.Written() {
 		return v
 	}
-	v.Folder, v.File = Place(e)
+	v.Folder, v.File = e.Place()
 	v.Line = int64(e.Line) + 1
 	if r := imports[v.Folder]; r != nil {
 		v.Import = &Import{Job: r.Job, Status: r.Status, Done: r.Done}
 	}
 	return v
-}
-
-// Place returns folder and file of a written entry, both below the job's folder.
-func Place(e *ledger.Entry) (folder, file string) {
-	folder = fmt.Sprintf("v%d-%d", e.Version, e.Folder)
-	if string(e.Type) == "Binary" {
-		folder = "Binary-" + folder
-	}
-	return folder, fmt.Sprintf("%s/%s-v%d-%05d.ndjson", folder, e.Type, e.Version, e.File)
 }
 
 func (v *Version) quarantined() bool { return v.Outcome == pipeline.Quarantined.String() }
