@@ -132,6 +132,10 @@ func checkState(job *jobfile.Job, r *survey.Result, writeProbe bool) {
 // checkSource opens the source and samples it. It returns nil if that failed.
 func checkSource(ctx context.Context, w *wiring, r *survey.Result) exportSource {
 	job := w.job
+	if job.Source.Export.IsZero() && !job.Source.Table.IsZero() {
+		checkTable(ctx, w, r)
+		return nil
+	}
 	checkSourceBucket(ctx, w, r)
 	source, err := w.openSource(ctx)
 	if err != nil {

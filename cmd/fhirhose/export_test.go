@@ -185,3 +185,64 @@ func TestExportStopped(t *testing.T) {
 		r.exports(1)
 	}
 }
+
+// TestCheckTable: what keeps a table from being exported is named before, with the
+// statement or the command that mends it, and nothing is started.
+func TestCheckTable(t *testing.T) {
+	deny := func(op string) dynamodbtest.Traps {
+		return dynamodbtest.Traps{Fault: func(c dynamodbtest.Call) dynamodbtest.Fault {
+			if c.Op == op {
+				return dynamodbtest.Denied
+			}
+			return dynamodbtest.NoFault
+		}}
+	}
+	f := func(traps dynamodbtest.Traps, want int, words string, change func(*exportRig, *dynamodbtest.Table), args ...string) {
+		t.Helper()
+		var table *dynamodbtest.Table
+		r := newExportRig(t, traps, func(it *dynamodbtest.Table) {
+			table = it
+			change(nil, table)
+		})
+		change(r, table)
+		r.run(want, append([]string{"check"}, args...)...)
+		r.says(words)
+		r.exports(0)
+	}
+	nothing := func(*exportRig, *dynamodbtest.Table) {}
+	region := func(name string) func(*exportRig, *dynamodbtest.Table) {
+		return func(r *exportRig, _ *dynamodbtest.Table) {
+			if r != nil {
+				r.memory.Configure("region", name)
+			}
+		}
+	}
+	const key = "--source.dynamodb_export.kms_key=arn:aws:kms:us-east-1:123456789012:key/1"
+	f(dynamodbtest.Traps{}, 0, "job a: ready to export", nothing)
+	f(dynamodbtest.Traps{}, 0, "proved  point-in-time recovery of the table is on", nothing, key)
+	f(dynamodbtest.Traps{}, 2, "PointInTimeRecoveryEnabled=true", func(_ *exportRig, table *dynamodbtest.Table) { table.NoRecovery = true })
+	f(dynamodbtest.Traps{}, 2, "there is no such table", func(_ *exportRig, table *dynamodbtest.Table) { table.ARN += "x" })
+	f(deny("DescribeContinuousBackups"), 12,
+		`{"Effect":"Allow","Action":"dynamodb:DescribeContinuousBackups","Resource":"`+dynamodbtest.TableARN+`"}`, nothing)
+	f(deny("ListExports"), 12, `{"Effect":"Allow","Action":"dynamodb:ListExports","Resource":"*"}`, nothing)
+	f(dynamodbtest.Traps{}, 2, "is in us-east-1, and the bucket of export_to in eu-west-1", region("eu-west-1"), key, "--source.region=eu-west-1")
+	f(dynamodbtest.Traps{}, 0, `{"Effect":"Allow","Action":"s3:ListBucket","Resource":"arn:aws:s3:::bucket"}`, region("AccessDenied"))
+}
+
+// TestIAM: the policies come without a network, as text and as JSON.
+func TestIAM(t *testing.T) {
+	r := newExportRig(t, dynamodbtest.Traps{})
+	r.run(0, "iam")
+	r.says("# ExportTable ", `"`+dynamodbtest.TableARN+`/export/*"`, "# Notes")
+	r.run(0, "iam", "--json")
+	var p struct {
+		Operator, Clean struct{ Statement []struct{ Sid string } }
+		Notes           []string
+	}
+	if err := json.Unmarshal(r.out.Bytes(), &p); err != nil || len(p.Operator.Statement) == 0 || len(p.Clean.Statement) == 0 || len(p.Notes) == 0 {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if calls := r.simulation.Calls(); len(calls) != 0 {
+		t.Errorf("%v", calls)
+	}
+}

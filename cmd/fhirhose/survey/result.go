@@ -22,6 +22,7 @@ type Result struct {
 	Warnings   []string  `json:"warnings"`
 	File       string    `json:"job_file,omitempty"`
 	Source     string    `json:"source"`
+	Table      string    `json:"table,omitempty"` // ARN, of one that is not exported yet
 	ExportTime time.Time `json:"export_time"`
 	Output     string    `json:"output"`
 	State      string    `json:"state"`
@@ -126,6 +127,9 @@ func (r *Result) Text(out io.Writer) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(&b, format+"\n", args...) }
 	verdict := "ready to move"
+	if r.Table != "" {
+		verdict = "ready to export"
+	}
 	if !r.Ready {
 		verdict = fmt.Sprintf("NOT READY: %s, see below", human.Plural(int64(len(r.Problems)), "problem"))
 	}
@@ -134,6 +138,9 @@ func (r *Result) Text(out io.Writer) error {
 		line("  file    %s", r.File)
 	}
 	line("  source  %s", r.Source)
+	if r.Table != "" {
+		line("          will be the export of %s", r.Table)
+	}
 	if r.Objects > 0 {
 		line("          %s, %s, %s compressed", human.Plural(int64(r.Objects), "object"), human.Plural(r.Records, "record"), human.Bytes(r.Compressed))
 	}

@@ -166,7 +166,7 @@ const pageSize = 25
 // missing for a while: that there is none proves nothing.
 func (c *Client) Find(ctx context.Context, table, token string) (Export, bool, error) {
 	in := &dynamodb.ListExportsInput{TableArn: &table, MaxResults: aws.Int32(pageSize)}
-	call := calling{"list exports of", table, "dynamodb:ListExports", "*"}
+	call := listing(table)
 	for {
 		out, err := persist(ctx, c, call, func(ctx context.Context) (*dynamodb.ListExportsOutput, error) {
 			return c.client.ListExports(ctx, in)
@@ -188,6 +188,24 @@ func (c *Client) Find(ctx context.Context, table, token string) (Export, bool, e
 		}
 		in.NextToken = out.NextToken
 	}
+}
+
+// MayList lists an export of a table, to prove that it may.
+func (c *Client) MayList(ctx context.Context, table string) error {
+	in := &dynamodb.ListExportsInput{TableArn: &table, MaxResults: aws.Int32(1)}
+	_, err := persist(ctx, c, listing(table), func(ctx context.Context) (*dynamodb.ListExportsOutput, error) {
+		return c.client.ListExports(ctx, in)
+	})
+	return err
+}
+
+func listing(table string) calling {
+	return calling{"list exports of", table, "dynamodb:ListExports", "*"}
+}
+
+// NotRecoverable is the error of a table that cannot be exported.
+func NotRecoverable(table string) error {
+	return calling{op: "export table", object: table}.fault(finding{code: "PointInTimeRecoveryUnavailableException", status: 400})
 }
 
 // Recoverable tells whether point-in-time recovery is on, without which a table
