@@ -48,10 +48,11 @@ soak:
 	cd s3test && FHIRHOSE_KILLS=$(KILLS) go test -timeout 12h -run 'TestKill' -v ./...
 
 # Contents of 3.7 GB: through the whole binary in 256 MiB, and through the second
-# pipeline alone. Needs 15 GB of disk.
+# pipeline alone. Needs 15 GB of disk. And 10^7 resources verified in 256 MiB.
 nightly:
 	FHIRHOSE_LARGE=3700000000 go test -count 1 -timeout 1h -run 'TestLargeContent$$' -v ./cmd/fhirhose
 	FHIRHOSE_LARGE=3700000000 go test -count 1 -timeout 1h -run 'TestLarge$$' -v ./pipeline/binaries
+	FHIRHOSE_RESOURCES=10000000 go test -count 1 -timeout 1h -run 'TestMillions$$' -v ./pipeline/verify
 
 $(BIN)/golangci-lint:
 	GOBIN=$(BIN) go install $(GOLANGCI)

@@ -53,17 +53,26 @@ func newVerifyRig(t *testing.T, traps healthlaketest.Traps) *verifyRig {
 // resource, they must tell it to go on.
 func newVerifyRigWith(t *testing.T, traps healthlaketest.Traps, flags ...string) *verifyRig {
 	t.Helper()
-	r := &verifyRig{importRig: newImportRig(t, traps)}
-	r.jobFile += "verify: {export_to: \"s3://bucket/verified\", requests_per_second: 10000}\n"
+	r := newImportRig(t, traps)
+	r.jobFile += verifySettings
 	r.export(verifyRows())
 	exit := 0
 	if traps.Refuse != nil {
 		exit = 3
 	}
 	r.moved().run(exit, append([]string{"import"}, flags...)...)
+	return newVerifyRigOf(r, healthlaketest.DatastoreID)
+}
+
+const verifySettings = "verify: {export_to: \"s3://bucket/verified\", requests_per_second: 10000}\n"
+
+// newVerifyRigOf is for changes of one data store of a job that is imported.
+func newVerifyRigOf(of *importRig, datastore string) *verifyRig {
+	of.Helper()
+	r := &verifyRig{importRig: of}
 	var err error
-	if r.store, err = healthlake.Open(t.Context(), healthlake.Options{Datastore: healthlaketest.DatastoreID, RequestsPerSecond: 10000}); err != nil {
-		t.Fatal(err)
+	if r.store, err = healthlake.Open(of.Context(), healthlake.Options{Datastore: datastore, RequestsPerSecond: 10000}); err != nil {
+		of.Fatal(err)
 	}
 	r.later.Store(int64(time.Minute)) // what comes now comes after the import
 	return r
@@ -152,6 +161,37 @@ func TestVerifyIsRefused(t *testing.T) {
 	r.says("target.healthlake.datastore")
 	if _, err := os.Stat(filepath.Join(r.dir, "state", "verify")); err == nil {
 		t.Error("there is a result")
+	}
+}
+
+// TestVerifyTenants: each tenant's ledger is compared with what its own data store
+// holds, and each has its own export and its own result.
+func TestVerifyTenants(t *testing.T) {
+	rig := newTenantsRig(t, healthlaketest.Traps{})
+	rig.jobFile += verifySettings
+	rig.moved().run(0, "import")
+	r := newVerifyRigOf(rig, "second")
+	r.run(0, "verify")
+	r.says("job clinic-a/a: passed", "job clinic_B/a: passed", "datastore/fhir/second", "equal             4", "deleted and gone  1")
+	r.send("DELETE", patient(1), "")
+	for range 2 { // the one that passed is not verified again
+		r.run(4, "verify", "--again")
+		r.run(4, "verify", "--json")
+		var s verifySummary
+		if err := json.Unmarshal(r.out.Bytes(), &s); err != nil || s.Passed || len(s.Results) != 2 || !s.Results[0].Passed() || s.Results[1].Passed() ||
+			s.Results[1].Tenant != "clinic_B" || s.Results[1].Classes["missing"] != 1 {
+			t.Errorf("%+v, %v", s, err)
+		}
+	}
+	if n := r.exports(); n != 2+2*(2+1) {
+		t.Errorf("%d exports", n)
+	}
+	r.run(4, "verify", "--mode", "counts")
+	for _, tenant := range []string{"clinic-a", "clinic_B"} {
+		known, err := verification.Load(filepath.Join(r.dir, "state"), tenant)
+		if err != nil || len(known) != 2 || known[0].Mode != "counts" || known[0].Passed() != (tenant == "clinic-a") {
+			t.Errorf("%s: %+v, %v", tenant, known, err)
+		}
 	}
 }
 
