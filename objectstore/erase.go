@@ -45,7 +45,8 @@ func (s *Store) EraseAll(ctx context.Context, e Erase) error {
 	e.Chunk = orDefault(e.Chunk, 50*eraseCall)
 	for {
 		var chunk []Listed
-		last, err := after, error(nil)
+		last := after
+		var err error
 		keep := func(l Listed) error {
 			if len(chunk) >= e.Chunk && l.Key != last {
 				return errChunk

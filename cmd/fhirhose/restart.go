@@ -52,7 +52,7 @@ func (c *cli) restart(running context.Context, job *jobfile.Job, seen *observati
 		}
 	}
 	if !yes {
-		if err := c.confirm(ctx); err != nil {
+		if err := c.confirm(ctx, "restart", "Remove all this and begin again?"); err != nil {
 			return err
 		}
 	}
@@ -78,8 +78,8 @@ func refuseImported(job *jobfile.Job) error {
 }
 
 // confirm asks on a terminal; elsewhere --yes must have said so.
-func (c *cli) confirm(ctx context.Context) error {
-	if _, err := fmt.Fprint(c.stderr, "Remove all this and begin again? [y/N] "); err != nil {
+func (c *cli) confirm(ctx context.Context, op, question string) error {
+	if _, err := fmt.Fprint(c.stderr, question+" [y/N] "); err != nil {
 		return err
 	}
 	answers := make(chan string, 1)
@@ -101,7 +101,7 @@ func (c *cli) confirm(ctx context.Context) error {
 		refused = "nobody answered, nothing was removed"
 	}
 	return &pipeline.Error{
-		Op: "restart", Kind: pipeline.KindConfig, Err: errors.New(refused),
+		Op: op, Kind: pipeline.KindConfig, Err: errors.New(refused),
 		Hint: "answer y, or give --yes",
 	}
 }

@@ -107,3 +107,12 @@ func (m *Memory) Versions(key string) (n int) {
 	}
 	return n
 }
+
+// Unlock ends the locks of all versions of a key.
+func (m *Memory) Unlock(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.history[key] {
+		m.history[key][i].locked = time.Time{}
+	}
+}

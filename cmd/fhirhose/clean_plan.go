@@ -1,0 +1,330 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fhirhose/fhirhose/checkpoint"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/cleaning"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
+	"github.com/fhirhose/fhirhose/objectstore"
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/deleting"
+	"github.com/fhirhose/fhirhose/pipeline/importing"
+	"github.com/fhirhose/fhirhose/pipeline/output"
+	"github.com/fhirhose/fhirhose/pipeline/records"
+	"github.com/fhirhose/fhirhose/sources/dynamoexport/tableexport"
+)
+
+// newPlan says what there is to remove, as the checkpoint knows it. refused says why
+// it may not be removed yet.
+func (k *cleaner) newPlan() (plan *cleaning.Plan, refused, err error) {
+	store, err := checkpoint.Reopen(filepath.Join(k.job.State, checkpointFile))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	plan = &cleaning.Plan{Version: 1, Job: k.job.Name, Claim: store.Claim()}
+	if plan.Tenants, err = output.Tenants(store); err != nil {
+		return nil, nil, err
+	}
+	moved, err := records.Result(store)
+	if err != nil {
+		return nil, nil, err
+	}
+	to, err := destinationsOf(k.job, moved)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, d := range to {
+		known, err := importing.Records(store, d.tenant)
+		if err != nil {
+			return nil, nil, err
+		}
+		addResults(plan, k.job.Target.HealthLake.Output.String(), d.tenant, known)
+		proofs, err := verification.Load(k.job.State, d.tenant)
+		if err != nil {
+			return nil, nil, err
+		}
+		addExports(plan, proofs)
+		if refused != nil {
+			continue
+		}
+		if refused, err = prove(plan, store, moved, d, known, proofs); err != nil {
+			return nil, nil, err
+		}
+	}
+	plan.Source, err = ownExport(k.job.State)
+	return plan, refused, err
+}
+
+// addResults adds the folders of the imports' output. HealthLake names each by the
+// data store and the job.
+func addResults(plan *cleaning.Plan, output, tenant string, known map[string]*importing.Record) {
+	for _, r := range known {
+		if r.Job != "" {
+			where := fmt.Sprintf("%s/%s-FHIR_IMPORT-%s", strings.TrimSuffix(output, "/"), path.Base(r.Target), r.Job)
+			plan.Results = append(plan.Results, cleaning.At{Tenant: tenant, Where: where})
+		}
+	}
+	slices.SortFunc(plan.Results, func(a, b cleaning.At) int { return strings.Compare(a.Where, b.Where) })
+}
+
+// addExports adds the folders of what was exported for verifications. One that does
+// not bear the job's id may be another's too.
+func addExports(plan *cleaning.Plan, results []*verification.Result) {
+	for _, r := range results {
+		where := strings.TrimSuffix(r.Output, "/")
+		if r.Job != "" && strings.Contains(path.Base(where), r.Job) {
+			plan.Exports = append(plan.Exports, cleaning.At{Tenant: r.Tenant, Where: where})
+		}
+	}
+}
+
+// ownExport is the DynamoDB export, if this job has started it.
+func ownExport(state string) (*cleaning.At, error) {
+	r, err := tableexport.ReadRecord(state)
+	if err != nil || r == nil || !r.Finished() {
+		return nil, err
+	}
+	if _, id, ok := strings.Cut(r.ARN, "/export/"); !ok || path.Base(r.Folder) != id {
+		return nil, nil
+	}
+	return &cleaning.At{Where: r.Location().String()}, nil
+}
+
+// prove finds the verification after which the copies of a tenant are not needed any
+// more. refused says that there is none.
+func prove(plan *cleaning.Plan, store *checkpoint.Store, moved *records.Finished, d *destination,
+	known map[string]*importing.Record, results []*verification.Result,
+) (refused, err error) {
+	refuse := func(hint, format string, args ...any) (error, error) {
+		return &pipeline.Error{Op: "clean", Object: path.Join(plan.Job, d.tenant), Err: fmt.Errorf(format, args...), Hint: hint}, nil
+	}
+	target := ""
+	for _, f := range d.folders {
+		r := known[f.Name]
+		if r == nil || !r.Done {
+			return refuse("fhirhose import", "folder %s is not imported", f.Name)
+		}
+		target = r.Target
+	}
+	changed, err := importing.Ended(store, d.tenant)
+	if err != nil {
+		return nil, err
+	}
+	deleted, err := deleting.Ended(store, d.tenant)
+	if err != nil {
+		return nil, err
+	}
+	if deleted.After(changed) {
+		changed = deleted
+	}
+	hint := "fhirhose verify --mode export"
+	words := "no verification of all its resources has passed"
+	for _, r := range results {
+		switch {
+		case r.Mode != verification.Export && r.Mode != verification.Full:
+		case r.LedgerRoot != moved.LedgerRoot(d.tenant) || target != "" && r.Target != target:
+			words = "its verification is of another store, or of other data"
+		case r.Changed.Before(changed):
+			words = "after its verification something was imported or deleted"
+		case r.Ended.IsZero():
+			words = "its verification has not come to its end"
+		case !r.Passed():
+			words, hint = fmt.Sprintf("its verification has found %d resources that need attention", r.NotOK()), "fhirhose report"
+		default:
+			plan.Proofs = append(plan.Proofs, cleaning.Proof{
+				Tenant: d.tenant, Mode: r.Mode, Target: r.Target, Ended: r.Ended, Checked: r.Checked, LedgerRoot: r.LedgerRoot,
+			})
+			return nil, nil
+		}
+	}
+	return refuse(hint, "%s", words)
+}
+
+// open opens all places of the plan. What HealthLake wrote goes first, the sink
+// then, state last.
+func (k *cleaner) open(ctx context.Context) (closeAll func(), err error) {
+	var closers []func()
+	closing := func() {
+		for _, c := range closers {
+			c()
+		}
+	}
+	defer func() {
+		if err != nil {
+			closing()
+		}
+	}()
+	for _, outside := range []struct {
+		key  string
+		root jobfile.Location
+		at   []cleaning.At
+		kind cleaning.KindOf
+		open func(context.Context) (*objectstore.Store, error)
+	}{
+		{"target.healthlake.output", k.job.Target.HealthLake.Output, k.plan.Results, cleaning.InResults, k.openResults},
+		{"verify.export_to", k.job.Verify.ExportTo, k.plan.Exports, cleaning.InVerification, k.openVerified},
+	} {
+		switch {
+		case len(outside.at) == 0:
+			continue
+		case outside.root.IsZero():
+			return nil, &pipeline.Error{
+				Op: "clean", Object: outside.at[0].Where, Kind: pipeline.KindConfig, Err: fmt.Errorf("copies lie there, and %s is not set", outside.key),
+				Hint: "set it as it was when they were written",
+			}
+		}
+		store, err := outside.open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		closers = append(closers, store.Close)
+		if err := k.addFolders(store, outside.at, outside.kind); err != nil {
+			return nil, err
+		}
+	}
+	if k.plan.Source != nil {
+		store, err := k.openTable(ctx)
+		if err != nil {
+			return nil, err
+		}
+		closers = append(closers, store.Close)
+		if err := k.addFolders(store, []cleaning.At{*k.plan.Source}, cleaning.InExport); err != nil {
+			return nil, err
+		}
+	}
+	sinks, err := k.openSink(ctx, ctx)
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, sinks.close)
+	for _, tenant := range append(slices.Clone(k.plan.Tenants), "") {
+		if err := k.addSink(ctx, sinks, tenant); err != nil {
+			return nil, err
+		}
+	}
+	k.places = append(k.places, &cleaning.StateDir{Dir: k.job.State, Checkpoint: checkpointFile})
+	return closing, nil
+}
+
+// addFolders adds folders of one bucket, and what lies beside them.
+func (k *cleaner) addFolders(store *objectstore.Store, all []cleaning.At, kind cleaning.KindOf) error {
+	root := store.Location()
+	var below []string
+	for _, at := range all {
+		location, err := objectstore.Parse(at.Where)
+		if err != nil {
+			return err
+		}
+		name, inside := strings.CutPrefix(location.Prefix, strings.TrimPrefix(root.Prefix+"/", "/"))
+		if location.Bucket != root.Bucket || !inside || name == "" {
+			return &pipeline.Error{
+				Op: "clean", Object: at.Where, Kind: pipeline.KindConfig, Err: errors.New("the settings name another place than when it was written"),
+				Hint: "name the places as they were then",
+			}
+		}
+		below = append(below, name)
+		k.places = append(k.places, &cleaning.Bucket{Store: store.Beside(location.Prefix), Tenant: at.Tenant, Kind: kind, Shown: root.String()})
+	}
+	nothing := func(string, int64) cleaning.Kind { return "" }
+	k.places = append(k.places, &cleaning.Bucket{Store: store, Kind: cleaning.Unless(below, nothing)})
+	return nil
+}
+
+// openVerified opens the bucket of verify.export_to.
+func (k *cleaner) openVerified(ctx context.Context) (*objectstore.Store, error) {
+	to := k.job.Sink.S3
+	return k.openStore(ctx, k.job.Verify.ExportTo, objectstore.Options{
+		Region: k.job.Sink.Region, PathStyle: to.PathStyle, RequestChecksums: to.RequestChecksums,
+	})
+}
+
+// openTable opens the bucket of the export that this job has started.
+func (k *cleaner) openTable(ctx context.Context) (*objectstore.Store, error) {
+	from := k.job.Source
+	return k.openStore(ctx, from.Table.ExportTo, objectstore.Options{
+		Region: from.Region, PathStyle: from.S3.PathStyle, ExpectedBucketOwner: from.Owner,
+	})
+}
+
+// addSink adds a folder of the sink. In one without a claim nothing is provably of
+// this run; one with another's is refused.
+func (k *cleaner) addSink(ctx context.Context, sinks *openedSinks, tenant string) error {
+	sink, err := sinks.tenant(tenant)
+	if err != nil {
+		return err
+	}
+	at := k.outputOf(tenant)
+	kind := cleaning.KindOf(func(string, int64) cleaning.Kind { return "" })
+	claim, err := readClaim(ctx, sink)
+	switch {
+	case isAbsent(err):
+	case err != nil:
+		return err
+	case !bytes.Equal(claim, output.ClaimOf(k.plan.Claim, tenant)):
+		return &pipeline.Error{
+			Op: "clean", Object: at.String(), Kind: pipeline.KindClaimed, Err: errors.New("it belongs to another run; nothing was removed"),
+			Hint: "name the state directory of that run",
+		}
+	default:
+		manifest, sum, err := sizesIn(ctx, sink)
+		if err != nil {
+			return err
+		}
+		if k.plan.Found == nil && sum != "" {
+			k.plan.Manifests = append(k.plan.Manifests, cleaning.Manifest{Tenant: tenant, Where: at.String(), SHA256: sum})
+		}
+		kind = cleaning.InSink(manifest)
+	}
+	if tenant == "" && slices.Contains(k.plan.Tenants, k.job.Name) {
+		kind = cleaning.Unless([]string{k.job.Name}, kind) // that tenant's folder lies within
+	}
+	first, last := []string{announceName}, []string{cleaning.ManifestName, cleaning.ClaimName}
+	since := time.Time{}
+	if claim != nil {
+		info, err := sink.bucket.Head(ctx, sink.bucket.Location().Key(cleaning.ClaimName))
+		if err != nil {
+			return err
+		}
+		since = info.Modified
+	}
+	k.places = append(k.places, &cleaning.Bucket{Store: sink.bucket, Tenant: tenant, Kind: kind, First: first, Last: last, Since: since})
+	return nil
+}
+
+// sizesIn reads the manifest of a folder: the size of every file, and its own
+// SHA-256. One that is gone knows nothing.
+func sizesIn(ctx context.Context, sink pipeline.Sink) (sizes map[string]int64, sum string, err error) {
+	file, err := openWhole(ctx, sink, records.ManifestName)
+	if isAbsent(err) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	sizes = make(map[string]int64)
+	all := sha256.New()
+	text := io.TeeReader(file, all)
+	err = records.EachInManifest(text, func(f records.ManifestFile) error {
+		sizes[f.Name] = f.Bytes
+		return nil
+	})
+	if err == nil {
+		_, err = io.Copy(io.Discard, text)
+	}
+	return sizes, hex.EncodeToString(all.Sum(nil)), err
+}
