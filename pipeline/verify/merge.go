@@ -35,7 +35,9 @@ func (c *cursor) advance() (more bool, err error) {
 		c.next += n
 	}
 	before := c.tuple.key
-	c.tuple.decode(c.have)
+	if !c.tuple.decode(c.have) {
+		return false, c.run.damaged("a tuple")
+	}
 	c.have = c.have[tupleSize:]
 	if c.tuple.key.high < before.high {
 		return false, c.run.damaged("tuples out of order")

@@ -336,12 +336,20 @@ func TestTupleAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	content[0] ^= 0x80
+	resum(content)
 	if err := os.WriteFile(run, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := compareAll(t.Context(), openLedger(t, nil, 1), o); pipeline.KindOf(err) != pipeline.KindFatal {
 		t.Errorf("%v", err)
 	}
+}
+
+// resum makes the first tuple of a run one that was written so.
+func resum(run []byte) {
+	var t tuple
+	t.decode(run)
+	copy(run, t.appendTo(nil))
 }
 
 // TestDamagedWorkDirectory: what is not what we wrote is refused.
@@ -357,8 +365,12 @@ func TestDamagedWorkDirectory(t *testing.T) {
 		"gone":      func(_, run string, _ []byte) error { return os.Remove(run) },
 		"order": func(_, run string, b []byte) error {
 			copy(b[:16], strings.Repeat("\xff", 16))
+			resum(b)
 			return os.WriteFile(run, b, 0o600)
 		},
+		"a digest": func(_, run string, b []byte) error { b[20] ^= 1; return os.WriteFile(run, b, 0o600) },
+		"a flag":   func(_, run string, b []byte) error { b[98] ^= flagGenerated; return os.WriteFile(run, b, 0o600) },
+		"a sum":    func(_, run string, b []byte) error { b[tupleSize-1] ^= 0x80; return os.WriteFile(run, b, 0o600) },
 		"complete": func(dir, _ string, _ []byte) error {
 			return os.WriteFile(filepath.Join(dir, completeName), []byte("{"), 0o600)
 		},

@@ -27,7 +27,7 @@ import (
 
 const (
 	runMagic    = "fhVERrun"
-	runVersion  = 1
+	runVersion  = 2
 	runTrailer  = 24
 	runPrefix   = "run-"
 	temporary   = ".tmp"

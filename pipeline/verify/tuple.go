@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash/crc32"
 )
 
 // key stands for an id: the first 16 bytes of its SHA-256. The high word is the
@@ -40,10 +41,13 @@ type tuple struct {
 	reason  uint8 // pipeline.Reason of a line that could not be read
 }
 
-// tupleSize is the stored size of a tuple.
-const tupleSize = 100
+// tupleSize is the stored size of a tuple, a CRC-32C of the rest at its end.
+const tupleSize = tupleBody + 4
+
+const tupleBody = 100
 
 func (t *tuple) appendTo(dst []byte) []byte {
+	start := len(dst)
 	dst = binary.BigEndian.AppendUint64(dst, t.key.high)
 	dst = binary.BigEndian.AppendUint64(dst, t.key.low)
 	dst = append(dst, t.content[:]...)
@@ -52,10 +56,12 @@ func (t *tuple) appendTo(dst []byte) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, t.object)
 	dst = binary.LittleEndian.AppendUint32(dst, t.line)
 	dst = binary.LittleEndian.AppendUint16(dst, t.typ)
-	return append(dst, t.flags, t.reason)
+	dst = append(dst, t.flags, t.reason)
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
 }
 
-func (t *tuple) decode(b []byte) {
+// decode reads what appendTo wrote; ok is false if it is something else.
+func (t *tuple) decode(b []byte) (ok bool) {
 	_ = b[tupleSize-1]
 	t.key = key{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
 	t.content, t.label = [32]byte(b[16:48]), [32]byte(b[48:80])
@@ -64,6 +70,7 @@ func (t *tuple) decode(b []byte) {
 	t.line = binary.LittleEndian.Uint32(b[92:])
 	t.typ = binary.LittleEndian.Uint16(b[96:])
 	t.flags, t.reason = b[98], b[99]
+	return crc32.Checksum(b[:tupleBody], castagnoli) == binary.LittleEndian.Uint32(b[tupleBody:])
 }
 
 // compare orders tuples by id, then by the place of their line.
