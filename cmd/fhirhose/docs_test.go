@@ -85,6 +85,14 @@ given back in pieces of 64 MiB, as it is committed; ` + "`fhirhose_binaries_wait
 When the disk of ` + "`state`" + ` is full the job ends with exit code 5, and what is committed stays so: make room, and run
 the same command again.
 
+## Log files
+
+Log lines go to stderr, as ` + "`--log-level` and `--log-format`" + ` say. With ` + "`log.dir`" + ` each run also gets a file of its own there (0600),
+with the same lines and, as its last, how the run ended. Like stderr they hold no PHI. The names are those of the
+FHIR Works migration tool, for whoever collects them: ` + "`export_output_<ms>.log`" + ` of ` + "`export` and `move`, `import_output_<ms>.log`" + ` of
+` + "`import`, `import_verification_<ms>.log` of `verify`" + `; the number is the start of the run in milliseconds since 1970. There is no
+` + "`binary_conversion_output_<ms>.log`" + `: contents of Binaries are placed while ` + "`move`" + ` runs, and are told of in its status and report.
+
 ## Reasons
 
 Why a record was not written. A filtered record was left out because the job says so; a quarantined

@@ -79,10 +79,11 @@ func (c *cli) exportJob(ctx context.Context, job *jobfile.Job) error {
 
 // export owns what an export holds as long as it is waited for: the lock of state.
 func (c *cli) export(ctx context.Context, job *jobfile.Job, again bool) (err error) {
-	log, err := c.logger(c.stderr)
+	log, closeLog, err := c.phaseLog(c.stderr, job, exportLog)
 	if err != nil {
 		return err
 	}
+	defer func() { err = closeLog(err) }()
 	for _, warning := range job.Warnings {
 		log.Warn(warning)
 	}

@@ -88,10 +88,11 @@ func (c *cli) importJob(ctx context.Context, job *jobfile.Job, again []string, i
 	if err := job.Importable(); err != nil {
 		return err
 	}
-	log, err := c.logger(c.stderr)
+	log, closeLog, err := c.phaseLog(c.stderr, job, importLog)
 	if err != nil {
 		return err
 	}
+	defer func() { err = closeLog(err) }()
 	ctx, cancel := c.stopping.atOnce(ctx)
 	defer cancel()
 	lock, err := statedir.Take(job.State)

@@ -67,10 +67,11 @@ authorised, 130/143 stopped by a signal.`,
 // view, and in the end the last status.
 func (c *cli) move(ctx context.Context, job *jobfile.Job, f moveFlags) (err error) {
 	logs := &switchWriter{to: c.stderr}
-	log, err := c.logger(logs)
+	log, closeLog, err := c.phaseLog(logs, job, exportLog)
 	if err != nil {
 		return err
 	}
+	defer func() { err = closeLog(err) }()
 	for _, warning := range job.Warnings {
 		log.Warn(warning)
 	}

@@ -101,10 +101,11 @@ func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err 
 	if err := job.Verifiable(mode.exports); err != nil {
 		return err
 	}
-	log, err := c.logger(c.stderr)
+	log, closeLog, err := c.phaseLog(c.stderr, job, verifyLog)
 	if err != nil {
 		return err
 	}
+	defer func() { err = closeLog(err) }()
 	ctx, cancel := c.stopping.atOnce(ctx)
 	defer cancel()
 	lock, err := statedir.Take(job.State)

@@ -19,6 +19,7 @@ type Job struct {
 	Limits       Limits
 	OnQuarantine string // "stop" or "continue"
 	Listen       string // host:port of the metrics server; "" for none
+	LogDir       string // of a file for each run; "" for none
 
 	Values   map[string]string // every setting as text, by key: given, or its default
 	File     string            // the job file, "" when there is none

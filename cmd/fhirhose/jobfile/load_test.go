@@ -73,7 +73,7 @@ func TestEveryKey(t *testing.T) {
 		"limits.memory": "1GiB", "limits.workers": "2", "limits.spool": "1GB", "limits.bandwidth": "10MB",
 		"target.healthlake.datastores":           "a=1,b=2",
 		"target.healthlake.quotas.files_per_job": "7", "target.healthlake.quotas.file_size": "1GB", "target.healthlake.quotas.job_size": "2GB",
-		"on_quarantine": "continue", "http.listen": ":0",
+		"on_quarantine": "continue", "log.dir": "logs", "http.listen": ":0",
 		"target.healthlake.datastore": "0123456789abcdef0123456789abcdef", "target.healthlake.region": "eu-west-1",
 		"target.healthlake.role_arn": "arn:aws:iam::123456789012:role/r", "target.healthlake.output": "s3://results/p",
 		"target.healthlake.kms_key": "alias/k", "target.healthlake.validation": "minimal",

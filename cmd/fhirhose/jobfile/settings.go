@@ -96,6 +96,7 @@ func Settings() []Setting {
 		{Key: "limits.bandwidth", Default: "0", Help: "bytes per second from and to the network; 0: no limit", set: size(func(j *Job) *int64 { return &j.Limits.Bandwidth }, 0)},
 
 		{Key: "on_quarantine", Default: "stop", Help: "whether `import` begins if records were quarantined: stop, or continue", set: text(func(j *Job) *string { return &j.OnQuarantine }, stopOrContinue)},
+		{Key: "log.dir", Help: "directory that gets a log file of each run of `export`, `move`, `import` and `verify`, besides stderr; empty: none", set: directory(func(j *Job) *string { return &j.LogDir })},
 		{Key: "http.listen", Default: "127.0.0.1:9464", Help: "address of /metrics, /healthz and /readyz while moving; empty: none", set: text(func(j *Job) *string { return &j.Listen }, hostPort)},
 	}
 }
@@ -120,6 +121,16 @@ func setState(j *Job, value, dir string) error {
 	}
 	j.State = absolute(value, dir)
 	return nil
+}
+
+// directory is one that may be left out.
+func directory(field func(*Job) *string) setter {
+	return func(j *Job, value, dir string) error {
+		if value != "" {
+			*field(j) = absolute(value, dir)
+		}
+		return nil
+	}
 }
 
 func location(field func(*Job) *Location) setter {

@@ -10,7 +10,7 @@ import (
 
 // validate checks what one setting alone cannot show, and adds warnings.
 func validate(j *Job) error {
-	for _, check := range []func(*Job) error{required, oneSource, filters, apart, binariesApart, outputApart, exportApart, tableApart, caps, binaryCaps} {
+	for _, check := range []func(*Job) error{required, oneSource, filters, apart, binariesApart, outputApart, exportApart, tableApart, logApart, caps, binaryCaps} {
 		if err := check(j); err != nil {
 			return err
 		}
@@ -82,6 +82,16 @@ func (j *Job) mayBeOfATenant(at Location) bool {
 	tenant, rest, deep := strings.Cut(at.below(sink), "/")
 	job, _, _ := strings.Cut(rest, "/")
 	return at.within(sink) && tenantPattern.MatchString(tenant) && (!deep || job == j.Name)
+}
+
+// logApart keeps log files out of what the job reads and writes.
+func logApart(j *Job) error {
+	for _, other := range append(j.exports(), place{"the output below sink.location", j.Output()}, place{"source.binaries", j.Source.Binaries}) {
+		if j.LogDir != "" && !other.at.IsZero() && (Location{Dir: j.LogDir}).within(other.at) {
+			return configError("read setting", "log.dir", errors.New("lies within "+other.name), "use a place of its own")
+		}
+	}
+	return nil
 }
 
 func caps(j *Job) error {
