@@ -57,6 +57,11 @@ resources whose last version is DELETED, and whose content there is ours. What s
 is told, kept in state/import (PHI) and tried again by the next run; docs/deletes.md
 has the rules.
 
+With --from it sends folders that the FHIR Works tool has written: those that its
+migration_output.json names, after it has read every file for its number of lines.
+The job then needs a name, a state directory of its own and a target. There is no
+ledger: nothing is deleted, and nobody can tell what is stale, or verify.
+
 What import does not do: it does not verify what arrived beyond these counts, and
 sends nothing to a SMART store. It was tested against a simulation, never against
 live HealthLake.
@@ -67,7 +72,8 @@ gave up on a folder: repair, then --again; 2 settings, 10 checkpoint, 11 in use 
 another, 12 not authorised, 130/143 stopped by a signal.`,
 		Example: `  fhirhose import -c clinic-a.yaml
   fhirhose import -c clinic-a.yaml --again v2-0     # its job failed: start another one
-  fhirhose import --target.healthlake.on_import_error=continue`,
+  fhirhose import --target.healthlake.on_import_error=continue
+  fhirhose import --from s3://bucket/7f3c2a10-job/`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			job, err := c.load(cmd)
@@ -78,6 +84,7 @@ another, 12 not authorised, 130/143 stopped by a signal.`,
 		},
 	}
 	addSettings(cmd)
+	cmd.Flags().String("from", "", "import folders that the FHIR Works tool has written: s3://bucket/[tenant/]jobId/, where its migration_output.json lies")
 	cmd.Flags().BoolVar(&intoNonempty, "into-nonempty", false, "import into a data store that holds resources already; recorded")
 	cmd.Flags().StringSliceVar(&again, "again", nil, "start another import of this folder, [<tenant>/]v2-0, whose last one failed; or [<tenant>/]deletes: apply all deletes once more; may be repeated")
 	return cmd
@@ -101,20 +108,12 @@ func (c *cli) importJob(ctx context.Context, job *jobfile.Job, again []string, i
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
 	limitMemory(job.Limits.Memory, log)
-	store, err := checkpoint.Reopen(filepath.Join(job.State, checkpointFile))
+	i := importRun{cli: c, job: job, intoNonempty: intoNonempty, log: log}
+	closeStore, err := i.openFolders(ctx)
+	if closeStore != nil {
+		defer func() { err = errors.Join(err, closeStore()) }()
+	}
 	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	moved, err := records.Result(store)
-	if err != nil {
-		return err
-	}
-	if err := refuseQuarantine(job, &moved.Status); err != nil {
-		return err
-	}
-	i := importRun{cli: c, job: job, store: store, intoNonempty: intoNonempty, log: log}
-	if i.to, err = destinationsOf(job, moved); err != nil {
 		return err
 	}
 	if err := i.takeAgain(again); err != nil {
@@ -126,6 +125,30 @@ func (c *cli) importJob(ctx context.Context, job *jobfile.Job, again []string, i
 	}
 	return i.conclude(i.run(ctx))
 }
+
+// openFolders opens the checkpoint and finds the folders, those of a finished move
+// or of the FHIR Works tool. What it opened is to be closed also after an error.
+func (i *importRun) openFolders(ctx context.Context) (closeStore func() error, err error) {
+	if i.foreign() {
+		return i.openFrom(ctx)
+	}
+	if i.store, err = checkpoint.Reopen(filepath.Join(i.job.State, checkpointFile)); err != nil {
+		return nil, err
+	}
+	moved, err := records.Result(i.store)
+	if err != nil {
+		return i.store.Close, err
+	}
+	if err := refuseQuarantine(i.job, &moved.Status); err != nil {
+		return i.store.Close, err
+	}
+	i.to, err = destinationsOf(i.job, moved)
+	return i.store.Close, err
+}
+
+// foreign tells whether the folders are not ours: then there is no ledger to say
+// what is stale, or deleted.
+func (i *importRun) foreign() bool { return !i.job.From.IsZero() }
 
 // refuseQuarantine is on_quarantine: what could not be moved may be the last
 // version of a resource.
@@ -208,6 +231,9 @@ func (i *importRun) open(ctx context.Context) (err error) {
 	}
 	defer sink.Close()
 	for _, d := range i.to {
+		if i.foreign() {
+			continue // what it announces was read
+		}
 		if err := i.checkFolders(ctx, sink.Beside(d.sink.Prefix), d); err != nil {
 			return err
 		}
@@ -259,6 +285,9 @@ func (i *importRun) into(ctx context.Context, d *destination) error {
 		Log: i.log, Pause: cmp.Or(i.importPause, firstPause), Waiting: i.waiting,
 	})
 	end := importer.Run(ctx, d.folders)
+	if i.foreign() {
+		return end
+	}
 	if errors.Is(end, importing.ErrRefused) {
 		if err := i.judge(ctx, d); err != nil {
 			return err
@@ -307,6 +336,9 @@ func (i *importRun) left(s *importSummary) error {
 	e := &pipeline.Error{Op: "import", Object: i.job.Name, Err: errors.New("stopped by a signal"), Hint: "fhirhose import"}
 	if i.file != "" {
 		e.Hint += " -c " + i.file
+	}
+	if i.foreign() {
+		e.Hint += " --from " + i.job.From.String()
 	}
 	e.Hint += " goes on from here"
 	for _, store := range s.Stores {

@@ -14,7 +14,8 @@ import (
 
 // importSummary is what `import --json` prints: how far the import has come.
 type importSummary struct {
-	Job string `json:"job"`
+	Job  string `json:"job"`
+	From string `json:"from,omitempty"` // of --from
 	importCounts
 	Stores []importStore `json:"stores"` // by tenant
 }
@@ -53,6 +54,9 @@ type importFolder struct {
 
 func (i *importRun) summarize() (*importSummary, error) {
 	s := &importSummary{Job: i.job.Name, importCounts: importCounts{Done: true}, Stores: []importStore{}}
+	if i.foreign() {
+		s.From = i.job.From.String()
+	}
 	for _, d := range i.to {
 		known, err := importing.Records(i.store, d.tenant)
 		if err != nil {
@@ -137,7 +141,10 @@ func (s *importSummary) write(out io.Writer, asJSON bool) error {
 	if len(s.Stores) > 1 {
 		line("  resources %s imported, %s refused, of %d tenants", human.Count(s.Imported), human.Count(s.Refused), len(s.Stores))
 	}
-	if s.Done {
+	switch {
+	case s.Done && s.From != "":
+		line("from %s, without a ledger: nothing was deleted, and nothing can be verified beyond these counts", s.From)
+	case s.Done:
 		line("what arrived is not verified beyond these counts: fhirhose verify")
 	}
 	_, err := io.WriteString(out, b.String())

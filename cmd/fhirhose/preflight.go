@@ -73,7 +73,7 @@ func (p *preflight) look(ctx context.Context, r *survey.Result) error {
 
 // target is what a destination is to hold; known are the folders that were sent.
 func (d *destination) target(known map[string]*importing.Record) survey.Target {
-	t := survey.Target{Tenant: d.tenant, Store: d.store, About: d.about, Types: map[string]int64{}, Begun: len(known) > 0}
+	t := survey.Target{Tenant: d.tenant, Store: d.store, About: d.about, Types: map[string]int64{}, Begun: len(known) > 0, Foreign: d.foreign}
 	files := map[string]map[string]int64{}
 	for i := range d.files {
 		f := &d.files[i]

@@ -32,7 +32,11 @@ func (c *cli) load(cmd *cobra.Command) (*jobfile.Job, error) {
 			given[s.Key] = flag.Value.String()
 		}
 	}
-	job, err := jobfile.Load(jobfile.Input{File: c.file, Flags: given, Environ: c.environ, Setenv: c.setenv})
+	from := "" // of import
+	if flag := cmd.Flags().Lookup("from"); flag != nil {
+		from = flag.Value.String()
+	}
+	job, err := jobfile.Load(jobfile.Input{File: c.file, Flags: given, Environ: c.environ, Setenv: c.setenv, From: from})
 	if err != nil {
 		return nil, err
 	}
