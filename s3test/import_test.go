@@ -52,12 +52,7 @@ func newMigration(t *testing.T, traps healthlaketest.Traps) *migration {
 	t.Helper()
 	m := &migration{T: t, server: s3test.Start(t)}
 	dir := t.TempDir()
-	m.binary, m.file = filepath.Join(dir, "fhirhose"), filepath.Join(dir, "fhirhose.yaml")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", m.binary, "./cmd/fhirhose")
-	build.Dir = ".." // a module of its own
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	m.binary, m.file = realBinary(t), filepath.Join(dir, "fhirhose.yaml")
 	check(t, os.WriteFile(m.file, []byte(migrationJob), 0o600))
 	m.server.MakeBucket(t, bucketName)
 	putExport(t, m.server, "p/AWSDynamoDB/01693685827463-2d875200", generate.Options{
@@ -77,6 +72,36 @@ func newMigration(t *testing.T, traps healthlaketest.Traps) *migration {
 
 // migrated is how many resources a migration moves: about one in fifty is deleted.
 const migrated = 600
+
+// realBinary builds fhirhose, once for all tests.
+func realBinary(t *testing.T) string {
+	t.Helper()
+	built.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "fhirhose-binary-"); built.err != nil {
+			return
+		}
+		build := exec.CommandContext(t.Context(), "go", "build", "-o", built.path(), "./cmd/fhirhose")
+		build.Dir = ".." // a module of its own
+		if out, err := build.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("%w\n%s", err, out)
+		}
+	})
+	check(t, built.err)
+	return built.path()
+}
+
+// removeBinary removes it again, if there is one.
+func removeBinary() { _ = os.RemoveAll(built.dir) }
+
+var built binary
+
+type binary struct {
+	sync.Once
+	dir string
+	err error
+}
+
+func (b *binary) path() string { return filepath.Join(b.dir, "fhirhose") }
 
 // run runs a verb, for as long as ctx lasts.
 func (m *migration) run(ctx context.Context, verb string) (exit int) {

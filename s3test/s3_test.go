@@ -20,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(recordstest.Main(func() int { return s3test.Main(m) }, func(text []byte) (recordstest.Place, error) {
+	os.Exit(recordstest.Main(func() int { defer removeBinary(); return s3test.Main(m) }, func(text []byte) (recordstest.Place, error) {
 		var p vaults
 		return p, json.Unmarshal(text, &p)
 	}))

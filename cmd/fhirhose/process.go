@@ -107,7 +107,23 @@ HealthLake imports, exactly once, however often it is interrupted.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(err, "`"+cmd.CommandPath()+" --help` lists the flags, `fhirhose help settings` those of the job file")
 	})
-	root.AddCommand(newCheck(c), newIAM(c), newExport(c), newMove(c), newImport(c), newVerify(c), newStatus(c), newReport(c), newFind(c), newQuarantine(c), newClean(c), newDemo(c), newVersion(c), newSettingsTopic())
+	root.AddCommand(
+		newCheck(c),
+		newIAM(c),
+		newExport(c),
+		newMove(c),
+		newImport(c),
+		newVerify(c),
+		newMigrate(c),
+		newStatus(c),
+		newReport(c),
+		newFind(c),
+		newQuarantine(c),
+		newClean(c),
+		newDemo(c),
+		newVersion(c),
+		newSettingsTopic(),
+	)
 	c.auditVerbs(root)
 	return root
 }

@@ -91,10 +91,13 @@ func (m *Memory) Uploads() map[string]string {
 }
 
 // Put makes an object appear that another wrote, without a checksum.
-func (m *Memory) Put(key string, content []byte) {
+func (m *Memory) Put(key string, content []byte) { m.PutAt(key, content, time.Now()) }
+
+// PutAt makes an object appear that another wrote at some time.
+func (m *Memory) PutAt(key string, content []byte, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.store(key, object{content: bytes.Clone(content), etag: etag(content), modified: time.Now()})
+	m.store(key, object{content: bytes.Clone(content), etag: etag(content), modified: at})
 }
 
 // Begin makes an unfinished upload appear that another began at some time.

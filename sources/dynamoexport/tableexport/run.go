@@ -18,13 +18,13 @@ type RunOptions struct {
 	Again bool
 	Log   *slog.Logger
 	// Pause lies before the second question after an export; later ones are longer,
-	// up to ten times that. 0 is 30 seconds.
+	// up to 150 times that. 0 is 2 seconds.
 	Pause time.Duration
 }
 
 const (
-	firstPause = 30 * time.Second
-	mostPauses = 10 // of the first
+	firstPause = 2 * time.Second
+	mostPauses = 150 // of the first
 	// unseenFor is how long a new export may be unknown to DynamoDB.
 	unseenFor = 5 * time.Minute
 )
