@@ -140,3 +140,26 @@ func TestImportTenantIsRefused(t *testing.T) {
 		t.Errorf("%d jobs", n)
 	}
 }
+
+// TestImportTenantsDeletes: what stays in one data store keeps no other tenant back.
+func TestImportTenantsDeletes(t *testing.T) {
+	refuses := true
+	r := newTenantsRig(t, healthlaketest.Traps{EntryStatus: func(method, _ string) int {
+		if method == "DELETE" && refuses {
+			return 409
+		}
+		return 0
+	}}).moved()
+	for _, words := range []string{"deletes   0 applied", "deletes   1 applied"} {
+		r.run(map[bool]int{true: 3, false: 0}[refuses], "import")
+		if n := strings.Count(r.out.String(), words); n != 2 {
+			t.Errorf("%d times %q:\n%s", n, words, &r.out)
+		}
+		r.simulation.SetTraps(func(*healthlaketest.Traps) { refuses = false })
+	}
+	for tenant, store := range storesOfTenants {
+		if n := len(r.simulation.Current(store)); n != patients-1 {
+			t.Errorf("%d resources in the store of %s", n, tenant)
+		}
+	}
+}

@@ -1,11 +1,13 @@
 package deleting_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -92,6 +94,9 @@ func TestKilledAnywhere(t *testing.T) {
 			w.asWanted(seed, want, before)
 			if got.Deleted > 0 != !got.Last.IsZero() || got.Last.Before(w.target.last) {
 				t.Errorf("seed %d: the last delete was at %v, not %v", seed, w.target.last, got.Last)
+			}
+			if len(got.Asked) > 0 {
+				t.Errorf("seed %d: %d are still to be deleted", seed, len(got.Asked))
 			}
 			add(&sums, &got.Counts)
 			// Once more: what is proved is not asked again, what is left is.
@@ -312,6 +317,27 @@ func TestAgain(t *testing.T) {
 	}
 }
 
+// TestSlow: a target that gets one thing done in ten minutes has time; one that does
+// not know the call has not.
+func TestSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, patient("a", 1, deleted), patient("b", 1, deleted), patient("c", 1, deleted), patient("d", 1, deleted))
+		began := time.Now()
+		w.target.trap = func(key string) int {
+			switch free := map[string]time.Duration{"Patient/b": 10, "Patient/c": 20}[key] * time.Minute; {
+			case key == "Patient/d":
+				return 501
+			case time.Since(began) < free:
+				return 503
+			}
+			return 0
+		}
+		if c := w.ran(); c != (deleting.Counts{Deleted: 3, Refused: 1}) {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
 // TestStopped: a cancelled context ends it between two tries, at once.
 func TestStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -380,4 +406,46 @@ func TestDamagedState(t *testing.T) {
 	if err := w.run(t.Context()); pipeline.KindOf(err) != pipeline.KindFatal {
 		t.Error(err)
 	}
+	// The same in the middle of a pass.
+	w = newWorld(t, patient("a", 1, deleted), patient("b", 1, deleted))
+	w.options.Batch, w.options.Parallel, w.target.most = 1, 1, 1
+	w.target.held["Patient/a"].large, w.target.held["Patient/b"].large = true, true
+	w.dies(t, 3) // the second round is in the file, and not in the checkpoint
+	path = deleting.Kept(w.options.State, "", 1)
+	content, err := os.ReadFile(path)
+	if err != nil || bytes.Count(content, []byte("\n")) != 2 || w.result().Kept != int64(len(content)/2) {
+		t.Fatalf("%v: %q, %+v", err, content, w.result())
+	}
+	last := bytes.Contains(content[len(content)/2:], []byte(`"a"`)) // which came last, and is gone when it is looked at again
+	delete(w.target.held, map[bool]string{true: "Patient/a", false: "Patient/b"}[last])
+	w.options.Lag = time.Nanosecond
+	if c := w.ran(); c != (deleting.Counts{Unchecked: 1, Gone: 1}) || len(w.kept()) != 1 {
+		t.Errorf("%+v, %v", c, w.kept())
+	}
+	w = newWorld(t, patient("a", 1, deleted), patient("b", 1, deleted))
+	w.options.Batch, w.options.Parallel, w.target.most = 1, 1, 1
+	w.target.held["Patient/a"].large, w.target.held["Patient/b"].large = true, true
+	w.dies(t, 3)
+	if err := os.Truncate(deleting.Kept(w.options.State, "", 1), 3); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.run(t.Context()); pipeline.KindOf(err) != pipeline.KindFatal {
+		t.Error(err)
+	}
+}
+
+// dies runs until the n-th commit, before it.
+func (w *world) dies(t *testing.T, n int) {
+	t.Helper()
+	asked := 0
+	w.store.fail = func() error { // asked before and after
+		if asked++; asked == 2*n-1 {
+			return errKilled
+		}
+		return nil
+	}
+	if err := w.run(t.Context()); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	w.store.fail = func() error { return nil }
 }

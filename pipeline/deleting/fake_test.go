@@ -32,6 +32,7 @@ type fake struct {
 	dice   *rand.Rand
 	held   map[string]*stored // by Type/id
 	sent   map[string]int     // DELETEs of it that came in
+	seen   map[string]bool    // it was looked at since the last one
 	calls  int
 	most   int       // entries of a call
 	last   time.Time // when a delete was carried out
@@ -49,7 +50,7 @@ type stored struct {
 func newFake(t *testing.T) *fake {
 	return &fake{
 		t: t, fail: func() error { return nil }, trap: func(string) int { return 0 }, most: 1 << 30, before: func(string) {},
-		dice: rand.New(rand.NewPCG(1, 1)), held: map[string]*stored{}, sent: map[string]int{},
+		dice: rand.New(rand.NewPCG(1, 1)), held: map[string]*stored{}, sent: map[string]int{}, seen: map[string]bool{},
 	}
 }
 
@@ -81,7 +82,10 @@ func (f *fake) call(n int, do func()) error {
 func (f *fake) Look(_ context.Context, resources []deleting.Resource, tell func(int, deleting.Found)) error {
 	return f.call(len(resources), func() {
 		for _, i := range f.dice.Perm(len(resources)) {
-			tell(i, f.look(resources[i].Type+"/"+resources[i].ID))
+			key := resources[i].Type + "/" + resources[i].ID
+			found := f.look(key)
+			f.seen[key] = found.Status == 200 || found.Status == 413
+			tell(i, found)
 		}
 	})
 }
@@ -119,6 +123,10 @@ func (f *fake) Delete(_ context.Context, deletions []deleting.Deletion) (statuse
 func (f *fake) delete(d deleting.Deletion) int {
 	key := d.Type + "/" + d.ID
 	f.sent[key]++
+	if !f.seen[key] {
+		f.t.Errorf("%s is to be deleted unseen", key)
+	}
+	f.seen[key] = false
 	f.before(key)
 	if status := f.trap(key); status != 0 {
 		return status

@@ -48,6 +48,7 @@ func TestDeletes(t *testing.T) {
 		deletion := func(id, version string) deleting.Deletion {
 			return deleting.Deletion{Resource: deleting.Resource{Type: "Patient", ID: id}, Version: version}
 		}
+		time.Sleep(700 * time.Millisecond) // the service tells whole seconds
 		before := time.Now()
 		statuses, at, err := store.Deletes().Delete(r.Context(), []deleting.Deletion{deletion("a", "1"), deletion("b", "1"), deletion("c", ""), deletion("d", "")})
 		r.check(err)
