@@ -13,6 +13,7 @@ import (
 type Labels struct {
 	Reasons []string // why a record was filtered or quarantined
 	Retries []string // causes of a retry
+	Classes []string // of a verification
 }
 
 // Collector exposes a [Status] to Prometheus. It keeps no counter of its own:
@@ -82,10 +83,10 @@ func (v snapshot) age(moment time.Time) float64 {
 
 // labelSets folds what is outside a closed set into one label, so that the
 // number of series is bounded whatever a table holds (I10).
-type labelSets struct{ reasons, retries map[string]bool }
+type labelSets struct{ reasons, retries, classes map[string]bool }
 
 func newLabelSets(l Labels) labelSets {
-	return labelSets{reasons: set(l.Reasons), retries: set(l.Retries)}
+	return labelSets{reasons: set(l.Reasons), retries: set(l.Retries), classes: set(l.Classes)}
 }
 
 func set(names []string) map[string]bool {

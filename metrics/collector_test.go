@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "rewrite docs/metrics.md and golden file
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func testLabels() Labels {
-	return Labels{Reasons: []string{"pending", "bad-id"}, Retries: []string{"throttled"}}
+	return Labels{Reasons: []string{"pending", "bad-id"}, Retries: []string{"throttled"}, Classes: []string{"equal", "missing"}}
 }
 
 // gather returns every sample of fhirhose's own families by "name{labels}".
@@ -76,6 +76,7 @@ func after() Status {
 		BytesInFlight: 1, MemoryLimit: 2, Cuts: 3, CutSeconds: 4, LastCut: noon, LastCutLength: 5,
 		Retries: map[string]int64{"throttled": 1}, LastProgress: noon, WaitingFor: "object data/x.json.gz", LastRetryWait: noon,
 		StateFree: 11, Elapsed: 12, Binaries: movedBinaries(),
+		Verify: &VerifyTotals{Step: "read", Bytes: 9, BytesDone: 8, ResourcesDone: 7, Classes: map[string]int64{"equal": 6, "missing": 1}},
 	}
 }
 
@@ -176,7 +177,8 @@ func document() string {
 	b.WriteString(`# Metrics
 
 ` + "`fhirhose move`" + ` serves these on ` + "`http.listen`" + ` under ` + "`/metrics`" + `, beside those of the Go runtime
-and of the process, and writes them to the file of ` + "`--metrics-textfile`" + `. Counters cover the whole
+and of the process, and writes them to the file of ` + "`--metrics-textfile`" + `;
+` + "`fhirhose verify`" + ` serves them too. Counters cover the whole
 job, also what earlier processes of it did, unless the text says "this process". Label values come
 from closed sets; what is outside its set counts as ` + "`other`" + `. No value of a resource and no id appears.
 
@@ -195,7 +197,8 @@ from closed sets; what is outside its set counts as ` + "`other`" + `. No value 
 	b.WriteString(`
 The labels: ` + "`type`" + ` is a resource type of FHIR STU3, R4, R4B or R5, or ` + "`unreadable`" + `; ` + "`stage`" + ` one of
 ` + strings.Join(StageNames(), ", ") + `; ` + "`reason`" + ` a code of the list in docs/job-file.md; ` + "`phase`" + `
-one of starting, moving, finishing, done, stopped, failed; ` + "`tenant`" + `, only in a job with ` + "`source.tenant: \"*\"`" + `,
+one of starting, moving, finishing, verifying, done, stopped, failed; ` + "`class`" + ` one of docs/verify.md; ` + "`step`" + ` one of
+` + strings.Join(VerifySteps(), ", ") + `; ` + "`tenant`" + `, only in a job with ` + "`source.tenant: \"*\"`" + `,
 one of the first 50 tenants by name, ` + "`(other)`" + ` for the rest, or ` + "`(none)`" + ` for records without a certain one.
 `)
 	return b.String()

@@ -50,6 +50,8 @@ type Status struct {
 
 	Binaries *BinaryTotals `json:"binaries,omitempty"` // set in a job that fetches contents
 
+	Verify *VerifyTotals `json:"verify,omitempty"` // set in a verification
+
 	Stages        []Stage          `json:"stages"`
 	BytesInFlight int64            `json:"bytes_in_flight"`
 	MemoryLimit   int64            `json:"memory_limit"`
@@ -73,6 +75,7 @@ const (
 	PhaseMoving    Phase = "moving"
 	PhaseFinishing Phase = "finishing" // everything is read; files are sealed and the ledger is checked
 	PhaseDone      Phase = "done"
+	PhaseVerifying Phase = "verifying"
 	PhaseStopped   Phase = "stopped" // by a signal, after a drain
 	PhaseFailed    Phase = "failed"
 )

@@ -13,6 +13,7 @@ import (
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
+	"github.com/fhirhose/fhirhose/pipeline/verify"
 )
 
 // mover is the record pipeline, as this package uses it.
@@ -38,10 +39,12 @@ type observation struct {
 	writing sync.Mutex // status.json: both pipelines cut
 
 	mu         sync.Mutex
-	lastStaged time.Time
+	lastAlive  time.Time
 	retries    map[string]int64
 	retryUntil time.Time
 	end        *ending
+	verify     *metrics.VerifyTotals // of a verification
+	waits      string                // what a verification waits for
 }
 
 // ending is how a move came to its end.
@@ -60,7 +63,7 @@ func (o *observation) onStaged(n int64) {
 	o.staged.Add(n)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.lastStaged = time.Now()
+	o.lastAlive = time.Now()
 }
 
 // onRetry counts a retry and the wait before it. Waiting for credentials is no
@@ -81,6 +84,18 @@ func (o *observation) ended(e ending) {
 	o.end = &e
 }
 
+// verifying changes how far a verification is, and says what it waits for, "" being
+// nothing. To ask the target is a sign of life.
+func (o *observation) verifying(waits string, change func(*metrics.VerifyTotals)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.verify == nil {
+		o.verify = &metrics.VerifyTotals{Classes: map[string]int64{}}
+	}
+	change(o.verify)
+	o.waits, o.lastAlive = waits, time.Now()
+}
+
 // status is a snapshot of the whole job, at any time, from any goroutine.
 func (o *observation) status() metrics.Status {
 	s := metrics.Status{Job: o.job.Name, Phase: metrics.PhaseStarting, Started: o.started, Updated: time.Now()}
@@ -96,13 +111,16 @@ func (o *observation) status() metrics.Status {
 	s.StagedBytes = o.staged.Load()
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.verify != nil {
+		s.Verify, s.Phase, s.WaitingFor = o.verify.Clone(), metrics.PhaseVerifying, o.waits
+	}
 	s.Retries = make(map[string]int64, len(o.retries))
 	for cause, n := range o.retries {
 		s.Retries[cause] = n
 	}
 	s.LastRetryWait = earlier(o.retryUntil, time.Now())
-	if o.lastStaged.After(s.LastProgress) {
-		s.LastProgress = o.lastStaged
+	if o.lastAlive.After(s.LastProgress) {
+		s.LastProgress = o.lastAlive
 	}
 	if s.Phase == metrics.PhaseDone {
 		s.Exit = finishedCode(&s)
@@ -157,6 +175,9 @@ func collectorLabels() metrics.Labels {
 		objectstore.ServerError, objectstore.Checksum, objectstore.ExpiredToken,
 	} {
 		l.Retries = append(l.Retries, string(cause))
+	}
+	for _, class := range verify.Classes() {
+		l.Classes = append(l.Classes, class.String())
 	}
 	return l
 }

@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
+	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/deleting"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
@@ -101,7 +103,8 @@ func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err 
 	if err := job.Verifiable(mode.exports); err != nil {
 		return err
 	}
-	log, closeLog, err := c.phaseLog(c.stderr, job, verifyLog)
+	logs := &switchWriter{to: c.stderr}
+	log, closeLog, err := c.phaseLog(logs, job, verifyLog)
 	if err != nil {
 		return err
 	}
@@ -114,6 +117,12 @@ func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err 
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
 	limitMemory(job.Limits.Memory, log)
+	seen := newObservation(job)
+	server, err := serve(ctx, job.Listen, seen.status, metrics.NewRegistry(metrics.NewCollector(seen.status, collectorLabels())))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.close()) }()
 	store, err := checkpoint.Reopen(filepath.Join(job.State, checkpointFile))
 	if err != nil {
 		return err
@@ -127,20 +136,25 @@ func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err 
 	if err != nil {
 		return err
 	}
-	v := verifying{cli: c, wiring: wiring{job: job, seen: newObservation(job)}, mode: mode, store: store, moved: moved, log: log}
+	v := verifying{cli: c, wiring: wiring{job: job, seen: seen}, mode: mode, store: store, moved: moved, log: log}
 	for _, d := range to {
 		if err := v.imported(d); err != nil {
 			return err
 		}
 	}
 	var results []*verification.Result
-	for _, d := range to {
-		v.destination = d
-		r, err := v.one(ctx, name, f.again)
-		if err != nil {
-			return err
+	if err := v.shown(ctx, logs, func(ctx context.Context) error {
+		for _, d := range to {
+			v.destination = d
+			r, err := v.one(ctx, name, f.again)
+			if err != nil {
+				return err
+			}
+			results = append(results, r)
 		}
-		results = append(results, r)
+		return nil
+	}); err != nil {
+		return err
 	}
 	if err := writeVerification(c.stdout, job, results, c.json); err != nil {
 		return err
@@ -151,6 +165,23 @@ func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err 
 		}
 	}
 	return nil
+}
+
+// shown works, and shows how far it is meanwhile: not on stdout where --json has it.
+func (v *verifying) shown(ctx context.Context, logs *switchWriter, work func(context.Context) error) error {
+	if v.json {
+		return work(ctx)
+	}
+	view, every := v.newView(logs)
+	watched, cancel := context.WithCancel(ctx)
+	var watcher errgroup.Group
+	watcher.Go(func() error { return show(watched, view, every, v.seen.status) })
+	err := work(ctx)
+	cancel()
+	_ = watcher.Wait() // it has none
+	view.Close()
+	logs.switchTo(v.stderr)
+	return err
 }
 
 // verifying is one run of one mode: over one data store after the other.
@@ -216,6 +247,9 @@ func (v *verifying) one(ctx context.Context, mode string, again bool) (*verifica
 	if err := v.result.Save(v.job.State); err != nil {
 		return nil, err
 	}
+	v.seen.verifying("", func(t *metrics.VerifyTotals) {
+		*t = metrics.VerifyTotals{Mode: mode, Tenant: v.tenant, Classes: t.Classes}
+	})
 	v.log.Info("verifying", "job", v.job.Name, "tenant", v.tenant, "mode", mode, "datastore", v.about.ARN)
 	book, closeBook, err := v.openLedger(ctx, v.moved, v.tenant)
 	if err != nil {
@@ -230,6 +264,11 @@ func (v *verifying) one(ctx context.Context, mode string, again bool) (*verifica
 	if err := v.result.Save(v.job.State); err != nil {
 		return nil, err
 	}
+	v.seen.verifying("", func(t *metrics.VerifyTotals) {
+		for class, n := range v.result.Classes {
+			t.Classes[class] += n
+		}
+	})
 	return v.result, v.tidy()
 }
 

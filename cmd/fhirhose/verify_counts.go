@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline/verify"
 	"github.com/fhirhose/fhirhose/sinks/healthlake"
 )
@@ -20,9 +21,13 @@ const (
 // in no class: equal is more than that.
 func verifyCounts(ctx context.Context, v *verifying) error {
 	v.result.Reset()
+	v.seen.verifying("", func(t *metrics.VerifyTotals) { t.Step = "count" })
 	pause := cmp.Or(v.importPause, countPause)
 	counted, err := verify.Counts(ctx, v.book, v.destination.store, verify.CountOptions{
 		Types: healthlake.ResourceTypes(), Memory: v.memory(), Pause: pause, Patience: countPauses * pause,
+		Progress: func(settled, all int) {
+			v.seen.verifying("", func(t *metrics.VerifyTotals) { t.ResourcesDone, t.Resources = int64(settled), int64(all) })
+		},
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
+	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
@@ -49,11 +50,20 @@ func verifyExport(ctx context.Context, v *verifying) error {
 	o := verify.Options{
 		Dir: v.workDir(), Workers: v.job.Limits.Workers, Memory: v.memory(),
 		Imported: v.result.Changed, Marks: healthlake.Marks(),
+		Covered: func(lines, bytes int64) {
+			v.seen.verifying("", func(t *metrics.VerifyTotals) {
+				t.ResourcesDone, t.BytesDone, t.BytesSkipped = lines, bytes, bytes
+			})
+		},
+		Digested: func(lines, bytes int64) {
+			v.seen.verifying("", func(t *metrics.VerifyTotals) { t.ResourcesDone, t.BytesDone = t.ResourcesDone+lines, t.BytesDone+bytes })
+		},
 	}
 	if err := verify.Digest(ctx, exported, o); err != nil {
 		return err
 	}
 	v.log.Info("the export is digested; comparing it with the ledger")
+	v.seen.verifying("", func(t *metrics.VerifyTotals) { t.Step, t.BytesDone = "compare", t.Bytes })
 	return v.compare(ctx, o, names)
 }
 
@@ -92,11 +102,13 @@ func (v *verifying) tidy() error {
 }
 
 func (v *verifying) runExport(ctx context.Context) (exporting.Job, error) {
+	v.seen.verifying("", func(t *metrics.VerifyTotals) { t.Step = "export" })
 	waits := ""
 	job, err := exporting.New(v.destination.store.Exports(), v.store, exporting.Options{
 		Job: v.job.Name, Tenant: v.tenant, RunID: v.store.RunID(), Target: v.about.ARN,
 		Log: v.log, Pause: cmp.Or(v.importPause, firstPause),
 		Waiting: func(what string) {
+			v.seen.verifying(what, func(*metrics.VerifyTotals) {})
 			if what != "" && what != waits {
 				v.log.Info("waiting", "for", what)
 				waits = what
@@ -142,6 +154,7 @@ func (v *verifying) listExport(ctx context.Context, exported verify.Export) (nam
 		bytes += object.Size
 	}
 	v.log.Info("reading the export", "objects", len(names), "bytes", bytes)
+	v.seen.verifying("", func(t *metrics.VerifyTotals) { t.Step, t.Bytes = "read", bytes })
 	return names, nil
 }
 

@@ -58,7 +58,7 @@ func allEqual(except ...string) map[string]int64 {
 func TestVerifyExport(t *testing.T) {
 	r := newVerifyRig(t, healthlaketest.Traps{})
 	for range 2 {
-		r.run(0, "verify")
+		r.run(0, "verify", "--http.listen=127.0.0.1:0")
 		r.says("job a: passed, by mode export", "equal             7", "deleted and gone  2")
 	}
 	r.classes("export", allEqual())

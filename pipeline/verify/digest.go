@@ -90,7 +90,15 @@ func (d *digester) resume() error {
 		return err
 	}
 	d.done, err = join(all)
-	return err
+	if err != nil || d.options.Covered == nil {
+		return err
+	}
+	lines, bytes := int64(0), int64(0)
+	for _, e := range d.done {
+		lines, bytes = lines+e.Lines, bytes+e.To
+	}
+	d.options.Covered(lines, bytes)
+	return nil
 }
 
 // join makes one extent of all that is known of each object.

@@ -56,6 +56,9 @@ type Options struct {
 	Marks Marks
 	// Digested is told, from several goroutines, what was read; it may be nil.
 	Digested func(lines, bytes int64)
+	// Covered is told, before anything is read, what earlier calls have read; it may
+	// be nil.
+	Covered func(lines, bytes int64)
 
 	// Tests make runs smaller, and merges narrower, than Memory does.
 	runTuples, mostRuns int

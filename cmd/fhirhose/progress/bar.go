@@ -58,14 +58,15 @@ func (b *Bar) drawBelow(w io.Writer, s decor.Statistics) error {
 // Show implements [View].
 func (b *Bar) Show(at time.Time, s *metrics.Status) {
 	b.pace.Add(at, s)
+	w := workOf(s)
 	b.texts.Store(&texts{
-		before: human.Percent(s.InputBytesDone, max(1, s.InputBytes)),
-		behind: "  " + human.Bytes(s.InputBytesDone) + " of " + human.Bytes(s.InputBytes) + speed(s, &b.pace),
+		before: human.Percent(w.done, max(1, w.all)),
+		behind: "  " + w.amount(w.done) + " of " + w.amount(w.all) + speed(s, &b.pace),
 		below:  "   " + counts(s),
 	})
 	// The total stays one ahead, so that the bar ends only in Close.
-	b.bar.SetTotal(s.InputBytes+1, false)
-	b.bar.SetCurrent(s.InputBytesDone)
+	b.bar.SetTotal(w.all+1, false)
+	b.bar.SetCurrent(w.done)
 }
 
 // Write implements [io.Writer].

@@ -33,17 +33,17 @@ func (p *Plain) Show(at time.Time, s *metrics.Status) {
 func (p *Plain) Close() {}
 
 func text(s *metrics.Status, pace *Pace) string {
-	return fmt.Sprintf("%s  %s of %s", human.Percent(s.InputBytesDone, max(1, s.InputBytes)),
-		human.Bytes(s.InputBytesDone), human.Bytes(s.InputBytes)) + speed(s, pace) + counts(s)
+	w := workOf(s)
+	return human.Percent(w.done, max(1, w.all)) + "  " + w.amount(w.done) + " of " + w.amount(w.all) + speed(s, pace) + counts(s)
 }
 
 // speed is the rate and the time left, as far as they are known.
 func speed(s *metrics.Status, pace *Pace) string {
 	line := ""
 	if rate := pace.Rate(); rate > 0 {
-		line += fmt.Sprintf("  %s/s", human.Bytes(int64(rate)))
+		line += fmt.Sprintf("  %s/s", workOf(s).amount(int64(rate)))
 	}
-	if left, known := pace.Left(s); known && s.Phase == metrics.PhaseMoving {
+	if left, known := pace.Left(s); known && (s.Phase == metrics.PhaseMoving || s.Phase == metrics.PhaseVerifying) {
 		line += fmt.Sprintf("  %s left", human.Duration(left))
 	}
 	return line
@@ -51,6 +51,9 @@ func speed(s *metrics.Status, pace *Pace) string {
 
 // counts are the records, and what an operator may have to look at.
 func counts(s *metrics.Status) string {
+	if s.Verify != nil {
+		return verified(s.Verify) + waits(s)
+	}
 	line := "  " + human.Plural(s.Read(), "record") + binaries(s)
 	if n := s.Quarantined(); n > 0 {
 		line += fmt.Sprintf("  %s quarantined", human.Count(n))
@@ -58,10 +61,14 @@ func counts(s *metrics.Status) string {
 	if s.Phase != metrics.PhaseMoving {
 		line += "  " + string(s.Phase)
 	}
-	if s.WaitingFor != "" {
-		line += "  waits for " + s.WaitingFor
+	return line + waits(s)
+}
+
+func waits(s *metrics.Status) string {
+	if s.WaitingFor == "" {
+		return ""
 	}
-	return line
+	return "  waits for " + s.WaitingFor
 }
 
 // Lines writes a JSON object per status, on a line of its own.

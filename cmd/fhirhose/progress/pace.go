@@ -22,13 +22,15 @@ type sample struct {
 
 // Add takes the state of the job at a moment.
 func (p *Pace) Add(at time.Time, s *metrics.Status) {
-	p.samples = append(p.samples, sample{at, s.InputBytesDone - s.InputSkipped})
+	w := workOf(s)
+	p.samples = append(p.samples, sample{at, w.done - w.skipped})
 	for len(p.samples) > 2 && at.Sub(p.samples[1].at) >= window {
 		p.samples = p.samples[1:]
 	}
 }
 
-// Rate returns compressed input bytes per second, 0 if unknown.
+// Rate returns compressed input bytes per second, or what else workOf counts; 0 if
+// unknown.
 func (p *Pace) Rate() float64 {
 	if len(p.samples) < 2 {
 		return 0
@@ -41,12 +43,13 @@ func (p *Pace) Rate() float64 {
 	return float64(last.done-first.done) / elapsed.Seconds()
 }
 
-// Left returns the time until all input is read at the present rate; false if
-// that cannot be said.
+// Left returns the time until all is read at the present rate; false if that
+// cannot be said.
 func (p *Pace) Left(s *metrics.Status) (time.Duration, bool) {
 	rate := p.Rate()
 	if rate == 0 {
 		return 0, false
 	}
-	return time.Duration(float64(s.BytesLeft()) / rate * float64(time.Second)), true
+	w := workOf(s)
+	return time.Duration(float64(max(0, w.all-w.done)) / rate * float64(time.Second)), true
 }

@@ -38,6 +38,32 @@ func TestPaceLeavesOutSkippedWork(t *testing.T) {
 	}
 }
 
+// TestVerification: of an export bytes, of single questions resources.
+func TestVerification(t *testing.T) {
+	f := func(want string, totals ...metrics.VerifyTotals) {
+		t.Helper()
+		var out bytes.Buffer
+		p := Plain{Out: &out}
+		for i := range totals {
+			s := metrics.Status{Phase: metrics.PhaseVerifying, Verify: &totals[i]}
+			if totals[i].Step == "export" {
+				s.WaitingFor = "export 17"
+			}
+			p.Show(noon.Add(time.Duration(i)*10*time.Second), &s)
+		}
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		if got := lines[len(lines)-1]; got != want {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
+	f("12:00:00Z  0 %  0 of 0  0 resources  export of t  waits for export 17", metrics.VerifyTotals{Step: "export", Tenant: "t"})
+	f("12:00:10Z  60 %  600 MB of 1.00 GB  10.0 MB/s  40 s left  1,200 resources  read",
+		metrics.VerifyTotals{Step: "read", Bytes: 1e9, BytesDone: 500e6, BytesSkipped: 500e6, ResourcesDone: 1000},
+		metrics.VerifyTotals{Step: "read", Bytes: 1e9, BytesDone: 600e6, BytesSkipped: 500e6, ResourcesDone: 1200})
+	f("12:00:10Z  50 %  600 of 1,200  50/s  12 s left  600 resources  ask",
+		metrics.VerifyTotals{Step: "ask", Resources: 1200, ResourcesDone: 100}, metrics.VerifyTotals{Step: "ask", Resources: 1200, ResourcesDone: 600})
+}
+
 func TestPaceForgets(t *testing.T) {
 	var p Pace
 	for second := range 300 {
