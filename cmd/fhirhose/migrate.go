@@ -60,7 +60,8 @@ type phase struct {
 // migrate runs the verbs of a migration in turn. What each says of itself goes to
 // stdout, but for --json, which prints the report alone.
 func (c *cli) migrate(ctx context.Context, job *jobfile.Job) error {
-	if err := job.Importable(); err != nil {
+	// All settings are asked for now, and not days later.
+	if err := cmp.Or(job.Importable(), job.Verifiable(verifyModes[job.Verify.Mode].exports)); err != nil {
 		return err
 	}
 	log, err := c.logger(c.stderr)

@@ -80,11 +80,12 @@ func newRoot(p *process, s *stopping) *cobra.Command {
 		Use:   "fhirhose",
 		Short: "Move FHIR data in bulk",
 		Long: `fhirhose moves FHIR data, in bulk, from where it lives to where it must go.
-Today: from a DynamoDB export of a FHIR Works table into folders of NDJSON that
-HealthLake imports, exactly once, however often it is interrupted.`,
+Today: from a FHIR Works table, by a DynamoDB export, into folders of NDJSON and on
+into Amazon HealthLake, exactly once, however often it is interrupted.`,
 		Example: `  fhirhose demo                # see it work: no account, no network, a few seconds
   fhirhose check               # read fhirhose.yaml, say what there is to move; writes nothing
-  fhirhose move                # move it; run it again after any interruption
+  fhirhose migrate             # all that follows, up to the answer whether it is safe to cut over
+  fhirhose move                # into folders of the sink; run it again after any interruption
   fhirhose report              # what became of every record
   fhirhose import              # send the folders to Amazon HealthLake, in the order of their versions
   fhirhose verify              # prove that all of it arrived`,
