@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -65,7 +68,7 @@ func (k *cleaner) newPlan() (plan *cleaning.Plan, refused, err error) {
 			return nil, nil, err
 		}
 	}
-	plan.Source, err = ownExport(k.job.State)
+	plan.Sources, err = ownExports(k.job.State)
 	return plan, refused, err
 }
 
@@ -92,17 +95,23 @@ func addExports(plan *cleaning.Plan, results []*verification.Result) {
 	}
 }
 
-// ownExport is the DynamoDB export, if this job has started it.
-func ownExport(state string) (*cleaning.At, error) {
+// ownExports are the DynamoDB exports that this job has started: the one that was
+// moved, and others that failed or were made anew.
+func ownExports(state string) (own []cleaning.At, err error) {
 	r, err := tableexport.ReadRecord(state)
-	if err != nil || r == nil || !r.Finished() {
+	if err != nil || r == nil {
 		return nil, err
 	}
-	if _, id, ok := strings.Cut(r.ARN, "/export/"); !ok || path.Base(r.Folder) != id {
-		return nil, nil
+	for _, where := range r.Left() {
+		if exportFolder.MatchString(where) {
+			own = append(own, cleaning.At{Where: where})
+		}
 	}
-	return &cleaning.At{Where: r.Location().String()}, nil
+	return own, nil
 }
+
+// exportFolder is the form of the folders that DynamoDB makes.
+var exportFolder = regexp.MustCompile(`^(s3://[^/]+(?:/.+)?)/AWSDynamoDB/[0-9]{14}-[0-9a-f]{8}$`)
 
 // prove finds the verification after which the copies of a tenant are not needed any
 // more. refused says that there is none.
@@ -196,13 +205,13 @@ func (k *cleaner) open(ctx context.Context) (closeAll func(), err error) {
 			return nil, err
 		}
 	}
-	if k.plan.Source != nil {
-		store, err := k.openTable(ctx)
+	for root, own := range byRoot(k.plan.Sources) {
+		store, err := k.openTable(ctx, root)
 		if err != nil {
 			return nil, err
 		}
 		closers = append(closers, store.Close)
-		if err := k.addFolders(store, []cleaning.At{*k.plan.Source}, cleaning.InExport); err != nil {
+		if err := k.addFolders(store, own, cleaning.InExport); err != nil {
 			return nil, err
 		}
 	}
@@ -252,10 +261,33 @@ func (k *cleaner) openVerified(ctx context.Context) (*objectstore.Store, error) 
 	})
 }
 
-// openTable opens the bucket of the export that this job has started.
-func (k *cleaner) openTable(ctx context.Context) (*objectstore.Store, error) {
+// byRoot yields exports by the place that they were exported to.
+func byRoot(exports []cleaning.At) iter.Seq2[string, []cleaning.At] {
+	roots := map[string][]cleaning.At{}
+	for _, at := range exports {
+		root := at.Where // of a plan that was tampered with; it is refused as no folder of its own
+		if parts := exportFolder.FindStringSubmatch(at.Where); parts != nil {
+			root = parts[1]
+		}
+		roots[root] = append(roots[root], at)
+	}
+	return func(yield func(string, []cleaning.At) bool) {
+		for _, root := range slices.Sorted(maps.Keys(roots)) {
+			if !yield(root, roots[root]) {
+				return
+			}
+		}
+	}
+}
+
+// openTable opens a place that a table was exported to.
+func (k *cleaner) openTable(ctx context.Context, root string) (*objectstore.Store, error) {
+	at, err := objectstore.Parse(root)
+	if err != nil {
+		return nil, err
+	}
 	from := k.job.Source
-	return k.openStore(ctx, from.Table.ExportTo, objectstore.Options{
+	return k.openStore(ctx, jobfile.Location{Bucket: at.Bucket, Prefix: at.Prefix}, objectstore.Options{
 		Region: from.Region, PathStyle: from.S3.PathStyle, ExpectedBucketOwner: from.Owner,
 	})
 }

@@ -279,27 +279,39 @@ func TestCleanTenants(t *testing.T) {
 	}
 }
 
-// TestCleanOwnExport: an export of DynamoDB is removed if this job has started it.
-func TestCleanOwnExport(t *testing.T) {
-	f := func(record, want string) {
+// TestCleanOwnExports: exports of DynamoDB are removed if this job has started
+// them, also such as failed or were made anew.
+func TestCleanOwnExports(t *testing.T) {
+	f := func(record string, want ...string) {
 		t.Helper()
 		state := t.TempDir()
 		if err := os.WriteFile(filepath.Join(state, tableexport.RecordFile), []byte(record), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		at, err := ownExport(state)
-		switch {
-		case err != nil:
-			t.Error(err)
-		case at == nil && want != "", at != nil && at.Where != want:
-			t.Errorf("%s: %v", record, at)
+		own, err := ownExports(state)
+		var got []string
+		for _, at := range own {
+			got = append(got, at.Where)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v", record, got, err)
 		}
 	}
-	const id = "01693685827463-2d8752fd"
-	f(`{"version":1,"bucket":"b","status":"COMPLETED","export_arn":"arn:table/t/export/`+id+`","folder":"p/AWSDynamoDB/`+id+`"}`, "s3://b/p/AWSDynamoDB/"+id)
-	f(`{"version":1,"bucket":"b","status":"IN_PROGRESS","export_arn":"arn:table/t/export/`+id+`","folder":"p/AWSDynamoDB/`+id+`"}`, "")
-	f(`{"version":1,"bucket":"b","status":"COMPLETED","export_arn":"arn:table/t/export/`+id+`","folder":"p"}`, "")
-	if at, err := ownExport(t.TempDir()); at != nil || err != nil {
-		t.Errorf("%v, %v", at, err)
+	const id, other = "01693685827463-2d8752fd", "01693685827463-00000000"
+	f(`{"version":1,"bucket":"b","status":"COMPLETED","folder":"p/AWSDynamoDB/`+id+`"}`, "s3://b/p/AWSDynamoDB/"+id)
+	f(`{"version":1,"bucket":"b","status":"FAILED","folder":"AWSDynamoDB/`+id+`"}`, "s3://b/AWSDynamoDB/"+id)
+	f(`{"version":1,"bucket":"b","status":"IN_PROGRESS","folder":"p/AWSDynamoDB/` + id + `"}`)
+	f(`{"version":1,"bucket":"b","status":"COMPLETED","folder":"p"}`)
+	f(`{"version":1,"bucket":"b","status":"COMPLETED","folder":"p/AWSDynamoDB/`+id+`","earlier":[{"location":"s3://c/AWSDynamoDB/`+other+`"}]}`,
+		"s3://c/AWSDynamoDB/"+other, "s3://b/p/AWSDynamoDB/"+id)
+	if own, err := ownExports(t.TempDir()); own != nil || err != nil {
+		t.Errorf("%v, %v", own, err)
+	}
+	roots := map[string]int{}
+	for root, own := range byRoot([]cleaning.At{{Where: "s3://b/p/AWSDynamoDB/" + id}, {Where: "s3://c/AWSDynamoDB/" + id}, {Where: "s3://b/p/AWSDynamoDB/" + other}}) {
+		roots[root] += len(own)
+	}
+	if roots["s3://b/p"] != 2 || roots["s3://c"] != 1 {
+		t.Errorf("%v", roots)
 	}
 }

@@ -106,6 +106,9 @@ func (c *cli) export(ctx context.Context, job *jobfile.Job, again bool) (err err
 	record, end := tableexport.Run(ctx, client, exportRequest(job), tableexport.RunOptions{
 		State: job.State, Again: again, Log: log, Pause: c.importPause,
 	})
+	if record != nil {
+		c.note("export", summarizeExport(job.Name, record))
+	}
 	if end != nil {
 		return c.exportEnded(job, record, end)
 	}
@@ -169,7 +172,7 @@ type exportSummary struct {
 	Table      string    `json:"table"`  // ARN
 	Export     string    `json:"export"` // ARN
 	Status     string    `json:"status"`
-	Location   string    `json:"location,omitempty"` // of the finished export
+	Location   string    `json:"location,omitempty"` // its folder, whole once Status is COMPLETED
 	ExportTime time.Time `json:"export_time"`        // the moment that it shows
 	Started    time.Time `json:"started"`
 	Ended      time.Time `json:"ended,omitzero"`
@@ -178,14 +181,19 @@ type exportSummary struct {
 	Failure    string    `json:"failure,omitempty"`
 }
 
-func writeExport(out io.Writer, job string, r *tableexport.Record, asJSON bool) error {
+func summarizeExport(job string, r *tableexport.Record) exportSummary {
 	s := exportSummary{
 		Job: job, Table: r.Table, Export: r.ARN, Status: r.Status, ExportTime: r.Time, Started: r.Started, Ended: r.Ended,
 		Items: r.Items, Billed: r.Billed, Failure: r.Failure,
 	}
-	if r.Finished() {
+	if r.ARN != "" {
 		s.Location = r.Location().String()
 	}
+	return s
+}
+
+func writeExport(out io.Writer, job string, r *tableexport.Record, asJSON bool) error {
+	s := summarizeExport(job, r)
 	if asJSON {
 		return json.NewEncoder(out).Encode(s)
 	}
@@ -201,7 +209,7 @@ func writeExport(out io.Writer, job string, r *tableexport.Record, asJSON bool) 
 	if !s.Started.IsZero() {
 		line("  shows    the table of %s; later changes are not in it", moment(s.ExportTime))
 	}
-	if s.Location != "" {
+	if r.Finished() {
 		line("  lies in  %s", s.Location)
 		line("  holds    %s, %s billed; took %s", human.Plural(s.Items, "item"), human.Bytes(s.Billed), human.Duration(s.Ended.Sub(s.Started)))
 	}

@@ -39,12 +39,19 @@ limits: {memory: 128MiB}
 http: {listen: ""}
 `
 
+// tableRows are those of the table: also one of a type that is in nobody's list, and
+// one of a version that is longer than most.
+var tableRows = []string{
+	recordstest.CanaryRow(0), recordstest.CanaryRow(1), recordstest.CanaryRow(2, "Patient", "Zzyzx"),
+	recordstest.CanaryRow(3, `"vid":{"N":"1"}`, `"vid":{"N":"1234567"}`),
+}
+
 func newExportRig(t *testing.T, traps dynamodbtest.Traps, change ...func(*dynamodbtest.Table)) *exportRig {
 	t.Helper()
 	r := &exportRig{T: t, dir: t.TempDir(), memory: objecttest.NewMemory(), signals: make(chan os.Signal, 2)}
 	buckets := httptest.NewServer(r.memory)
 	table := dynamodbtest.Table{ARN: dynamodbtest.TableARN, Write: func(dir, prefix string) (int64, int64, error) {
-		s, err := generate.Export{Dir: dir, Prefix: prefix, Objects: [][]string{{recordstest.CanaryRow(0), recordstest.CanaryRow(1)}, nil}}.Write()
+		s, err := generate.Export{Dir: dir, Prefix: prefix, Objects: [][]string{tableRows, nil}}.Write()
 		return s.Items, s.Bytes, err
 	}}
 	for _, c := range change {
@@ -111,17 +118,18 @@ func (r *exportRig) exports(want int) {
 }
 
 // TestExport: a table is exported and moved by one job file, without anybody's
-// cloned Glue job and with the moment that the export shows (WE11, WE12).
+// cloned Glue job and with the moment that the export shows (WE11, WE12); types that
+// nobody has listed and versions of any length are moved like all others (WE6, WE8).
 func TestExport(t *testing.T) {
 	r := newExportRig(t, dynamodbtest.Traps{Running: 20 * time.Millisecond})
 	r.run(2, "move")
 	r.says("state/export.json knows of none that is finished", "try: fhirhose export")
 	r.run(2, "status")
 	r.run(0, "export")
-	r.says("job a: export COMPLETED", "lies in  s3://bucket/exports/AWSDynamoDB/", "holds    2 items", "later changes are not in it")
+	r.says("job a: export COMPLETED", "lies in  s3://bucket/exports/AWSDynamoDB/", "holds    4 items", "later changes are not in it")
 	r.run(0, "export", "--json")
 	var s exportSummary
-	if err := json.Unmarshal(r.out.Bytes(), &s); err != nil || s.Items != 2 || s.Status != "COMPLETED" || s.ExportTime.IsZero() {
+	if err := json.Unmarshal(r.out.Bytes(), &s); err != nil || s.Items != 4 || s.Status != "COMPLETED" || s.ExportTime.IsZero() {
 		t.Errorf("%+v, %v", s, err)
 	}
 	r.exports(1)
@@ -130,8 +138,10 @@ func TestExport(t *testing.T) {
 		r.run(0, verb)
 		r.says(s.ExportTime.UTC().Format("exported 2006-01-02 15:04:05 UTC"))
 	}
-	if _, moved := r.memory.Objects()["out/a/migration_output.json"]; !moved {
-		t.Error("nothing was moved")
+	for _, name := range []string{"migration_output.json", "v1-0/Zzyzx-v1-00000.ndjson", "v1234567-0/Patient-v1234567-00000.ndjson"} {
+		if _, moved := r.memory.Objects()["out/a/"+name]; !moved {
+			t.Errorf("%s was not moved", name)
+		}
 	}
 	r.run(2, "export", "--again")
 	r.says("the move of its last export has begun")
@@ -183,6 +193,12 @@ func TestExportStopped(t *testing.T) {
 			r.says("export "+r.simulation.Exports()[0]+" goes on in DynamoDB", "try: fhirhose export -c "+filepath.Join(r.dir, "fhirhose.yaml"))
 		}
 		r.exports(1)
+		r.run(0, "status")
+		r.says("job a: export IN_PROGRESS", r.simulation.Exports()[0])
+		trail, err := os.ReadFile(filepath.Join(r.dir, "state", "audit.ndjson"))
+		if err != nil || !strings.Contains(string(trail), r.simulation.Exports()[0]) {
+			t.Errorf("the audit log does not name the export: %v", err)
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/sources/dynamoexport/tableexport"
 )
 
 func newStatus(c *cli) *cobra.Command {
@@ -23,7 +24,8 @@ func newStatus(c *cli) *cobra.Command {
 		Short: "Say how far a job is, and whether a process works on it",
 		Long: `Says how far a job is, whether a process works on it, and whether it gets on.
 It reads ` + metrics.StatusFile + ` in the state directory, which each cut renews, so it works
-beside a running process and after its death, and touches nothing.`,
+beside a running process and after its death, and touches nothing. Before the move
+of a table it says what is known of its export.`,
 		Example: `  fhirhose status
   fhirhose status -c clinic-a.yaml --json
   watch -n 10 fhirhose status`,
@@ -47,6 +49,9 @@ func (c *cli) status(cmd *cobra.Command) error {
 		return err
 	}
 	s, context, err := lastStatus(job)
+	if record := unmoved(job, err); record != nil {
+		return writeExport(c.stdout, job.Name, record, c.json)
+	}
 	if err != nil {
 		return err
 	}
@@ -58,6 +63,19 @@ func (c *cli) status(cmd *cobra.Command) error {
 		return err
 	}
 	return report.Brief(c.stdout, s, context, time.Now())
+}
+
+// unmoved is the export of a job whose move has left no status yet; nil if there is
+// none.
+func unmoved(job *jobfile.Job, err error) *tableexport.Record {
+	if pipeline.KindOf(err) != pipeline.KindConfig || job.Source.Table.IsZero() {
+		return nil
+	}
+	record, err := tableexport.ReadRecord(job.State)
+	if err != nil {
+		return nil // `export` says why
+	}
+	return record
 }
 
 // lastStatus reads the newest status of a job. It is nil while a process is at

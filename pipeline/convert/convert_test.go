@@ -26,7 +26,8 @@ const (
 	deletedTag = `{"display":"DELETED","code":"DELETED"}`
 )
 
-// TestOutput holds the text of the output, byte for byte.
+// TestOutput holds the text of the output, byte for byte: tags of the resource's own
+// stay (WE10), numbers keep their digits, and empty values stay what they are (WE14).
 func TestOutput(t *testing.T) {
 	c := newConverter(t, Options{Deleted: true})
 	const rest = `"meta":{"versionId":"1","lastUpdated":"2023-08-01T20:17:07.123Z","tag":[` + updatedTag + `]}`
@@ -293,6 +294,7 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
+// TestInstants: moments with and without a fraction are read (WE9).
 func TestInstants(t *testing.T) {
 	for _, text := range []string{
 		"", "2023", "2023-08-01", "2023-08-01T20:17:07", "2023-08-01 20:17:07Z", "2023-13-01T20:17:07Z", "2023-02-29T20:17:07Z", "2023-00-01T00:00:00Z", "2023-01-00T00:00:00Z",

@@ -22,7 +22,7 @@ import (
 
 // TestDamagedObjects: an object-level defect fails the job, names the object and
 // the remedy, and announces nothing; after the repair the same job finishes with
-// the right bytes.
+// the right bytes. Records that an object lacks are noticed (WE2).
 func TestDamagedObjects(t *testing.T) {
 	export := recordstest.SmallExport(t)
 	whole := newJob(t, export)

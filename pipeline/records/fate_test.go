@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/fhirhose/fhirhose/bench/generate"
@@ -26,7 +27,8 @@ func version(id string, vid int, status string, more ...string) string {
 }
 
 // TestFates: what a filter, a defect or an open transaction does to the last
-// version decides whether a resource counts as deleted, never the tag alone.
+// version decides whether a resource counts as deleted, never the tag alone. A
+// version that was pending is told of (WE15).
 func TestFates(t *testing.T) {
 	const bad = `"multipleBirthInteger":{"N":"none"}`
 	f := func(name string, rows []string, shape func(*records.Options), want metrics.LedgerTotals, lines ...string) {
@@ -39,7 +41,11 @@ func TestFates(t *testing.T) {
 			if shape != nil {
 				shape(&j.Options)
 			}
-			got := *j.MustRun(t).Status().Ledger
+			s := j.MustRun(t).Status()
+			if told, pending := s.Types["Patient"].Filtered["pending"], strings.Count(strings.Join(rows, ""), `"PENDING"`); told != int64(pending) {
+				t.Errorf("%d of %d pending versions are told of", told, pending)
+			}
+			got := *s.Ledger
 			got.Bytes, got.Entries = 0, 0
 			if got != want {
 				t.Errorf("got  %+v\nwant %+v", got, want)

@@ -41,7 +41,7 @@ func tinyJob(t *testing.T, export string) diskJob {
 
 // TestFailEveryIO makes the first, the second, the third... I/O fail, until the
 // job gets through without meeting the fault. Each failed run must say so with
-// an exit that fits, announce nothing, and leave a job that the next run ends.
+// an exit that fits, announce nothing (WE3), and leave a job that the next run ends.
 func TestFailEveryIO(t *testing.T) {
 	export := tinyExport(t)
 	failEveryIO(t, func() diskJob { return tinyJob(t, export) })

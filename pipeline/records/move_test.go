@@ -155,7 +155,7 @@ func TestEmptyExport(t *testing.T) {
 	}
 }
 
-// TestTwoProcessesOnOneSink: one wins, the other says so and changes nothing.
+// TestTwoProcessesOnOneSink: one wins, the other says so and changes nothing (WE7).
 func TestTwoProcessesOnOneSink(t *testing.T) {
 	export := recordstest.SmallExport(t)
 	whole := newJob(t, export)

@@ -205,7 +205,8 @@ func decode(t *rapid.T, text []byte) []byte {
 
 // TestAllTenantsEqualsEachAlone: what a tenant gets in one pass over the table is
 // what it gets alone, byte for byte: folders, ledger, announcement. Alone, its
-// quarantine also has the rows that cannot be told to be another's.
+// quarantine also has the rows that cannot be told to be another's. No tenant has to
+// be named, and the table is read once (WE13).
 func TestAllTenantsEqualsEachAlone(t *testing.T) {
 	export := smallTenantExport(t)
 	all := allTenants(newJob(t, export))

@@ -25,6 +25,8 @@ func TestFileCap(t *testing.T) {
 	}
 }
 
+// TestFolderCapsTouchOneVersionOnly: Binaries that overflow a folder stay among
+// Binaries (WE5).
 func TestFolderCapsTouchOneVersionOnly(t *testing.T) {
 	s := shard.New(shard.Caps{FileBytes: 100, FolderBytes: 150, FolderFiles: 2})
 	patient1, patient2 := shard.NewSlot("", "Patient", 1), shard.NewSlot("", "Patient", 2)
@@ -46,8 +48,9 @@ func TestFolderCapsTouchOneVersionOnly(t *testing.T) {
 	f(patient1, 10, "v1-1/Patient-v1-00000.ndjson")    // numbers restart
 	f(shard.NewSlot("", "Group", 1), 10, "v1-2/Group-v1-00000.ndjson")
 	f(patient2, 10, "v2-0/Patient-v2-00000.ndjson") // another version is not touched
-	if closed := len(s.TakeClosed()); closed != 3 {
-		t.Errorf("%d files closed, want 3", closed)
+	f(binary, 61, "Binary-v1-1/Binary-v1-00000.ndjson")
+	if closed := len(s.TakeClosed()); closed != 4 {
+		t.Errorf("%d files closed, want 4", closed)
 	}
 }
 

@@ -41,8 +41,8 @@ func (r *rig) record() map[string]int {
 	return calls
 }
 
-// In normal work nothing is listed, looked at, or deleted, and a small file is
-// one call.
+// In normal work nothing is listed, looked at, copied or deleted, and a small file is
+// one call (WE4).
 func TestCallsOfNormalWork(t *testing.T) {
 	r := newRig(t)
 	calls := r.record()

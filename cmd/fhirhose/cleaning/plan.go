@@ -32,7 +32,7 @@ type Plan struct {
 
 	Results []At `json:"import_output,omitempty"`       // a folder for each import of the target
 	Exports []At `json:"verification_export,omitempty"` // one for each export of the target
-	Source  *At  `json:"dynamodb_export,omitempty"`     // nil: it is not ours
+	Sources []At `json:"dynamodb_export,omitempty"`     // none: it is not ours
 
 	Found []*Copy `json:"found"` // when the plan was made
 }
@@ -75,7 +75,7 @@ func (p *Plan) Goes(kind Kind) bool {
 	case Audit:
 		return p.Audit
 	case Export:
-		return p.Source != nil
+		return len(p.Sources) > 0
 	}
 	return kind != "" && kind != elsewhere
 }

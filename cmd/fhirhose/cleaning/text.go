@@ -23,7 +23,7 @@ func (p *Plan) Text(now *Survey) string {
 	if len(now.Copies) == 0 {
 		line("  nothing that is still there")
 	}
-	if p.Source == nil {
+	if len(p.Sources) == 0 {
 		line("  %-20s not of this job: it was there before, and stays", Export)
 	}
 	for _, note := range now.Notes {
@@ -97,7 +97,7 @@ func (c *Certificate) Text() string {
 			}
 		}
 	}
-	if c.Source == nil {
+	if len(c.Sources) == 0 {
 		line("%s: not made by this job, and left", Export)
 	}
 	if c.Others > 0 {

@@ -38,8 +38,27 @@ type Record struct {
 	Ended   time.Time `json:"ended,omitzero"`
 	Items   int64     `json:"items,omitempty"`
 	Billed  int64     `json:"billed_bytes,omitempty"`
-	Folder  string    `json:"folder,omitempty"`  // prefix of a finished one in Bucket
+	Folder  string    `json:"folder,omitempty"`  // its prefix in Bucket
 	Failure string    `json:"failure,omitempty"` // code of DynamoDB and scrubbed words
+	// Earlier are exports that this one came after. They may still hold data.
+	Earlier []Earlier `json:"earlier,omitempty"`
+}
+
+// Earlier is an export that was given up for another.
+type Earlier struct {
+	ARN      string `json:"export_arn"`
+	Location string `json:"location"` // s3://bucket/prefix
+}
+
+// Left returns where exports lie that are over, whatever became of them.
+func (r *Record) Left() (locations []string) {
+	for _, e := range r.Earlier {
+		locations = append(locations, e.Location)
+	}
+	if r.Finished() || r.Failed() {
+		locations = append(locations, r.Location().String())
+	}
+	return locations
 }
 
 // Finished tells whether the export is whole in S3.
@@ -48,7 +67,7 @@ func (r *Record) Finished() bool { return r.Status == string(types.ExportStatusC
 // Failed tells whether DynamoDB gave up.
 func (r *Record) Failed() bool { return r.Status == string(types.ExportStatusFailed) }
 
-// Location is the folder of a finished export.
+// Location is the folder of the export, once it is known.
 func (r *Record) Location() objectstore.Location {
 	return objectstore.Location{Bucket: r.Bucket, Prefix: r.Folder}
 }
@@ -100,17 +119,18 @@ func (r *Record) write(state string) error {
 // learn takes over what DynamoDB tells of the export, and tells whether that was
 // new.
 func (r *Record) learn(e Export) bool {
-	before := *r
+	status, arn := r.Status, r.ARN
 	r.ARN, r.Time, r.Started, r.Ended, r.Items, r.Billed = e.ARN, e.Time.UTC(), e.Started.UTC(), e.Ended.UTC(), e.Items, e.Billed
+	r.Folder = r.folder(e.Manifest)
 	switch e.Status {
 	case types.ExportStatusCompleted:
-		r.Status, r.Folder = string(e.Status), r.folder(e.Manifest)
+		r.Status = string(e.Status)
 	case types.ExportStatusFailed:
 		r.Status, r.Failure = string(e.Status), failure(e)
 	default: // and what later releases of DynamoDB may say
 		r.Status = string(types.ExportStatusInProgress)
 	}
-	return *r != before
+	return r.Status != status || r.ARN != arn
 }
 
 // folder returns the prefix of the export's folder: that of its manifest, which

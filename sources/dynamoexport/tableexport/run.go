@@ -111,7 +111,11 @@ func (x *run) refuseRunning(ctx context.Context) error {
 
 // ask makes a token, and makes it durable.
 func (x *run) ask() error {
-	x.record = &Record{Version: recordVersion, Request: x.request, Token: rand.Text(), Asked: time.Now().UTC()}
+	next := &Record{Version: recordVersion, Request: x.request, Token: rand.Text(), Asked: time.Now().UTC()}
+	if last := x.record; last != nil {
+		next.Earlier = append(last.Earlier, Earlier{last.ARN, last.Location().String()})
+	}
+	x.record = next
 	return x.record.write(x.State)
 }
 

@@ -182,6 +182,10 @@ func TestFailed(t *testing.T) {
 		if first.ARN == second.ARN || first.Token == second.Token {
 			r.Errorf("%+v", second)
 		}
+		// What was left of the first, somebody has to remove.
+		if left := second.Left(); len(left) != 2 || left[0] != first.Location().String() || left[1] != second.Location().String() {
+			r.Errorf("%v", left)
+		}
 	})
 }
 
