@@ -44,7 +44,7 @@ func (i *importRun) summarizeRefusals(d *destination) (*importRefusals, error) {
 }
 
 func (r *importRefusals) text(line func(string, ...any)) {
-	if r == nil {
+	if r == nil || r.Failures == 0 {
 		return
 	}
 	for _, of := range []struct {

@@ -31,7 +31,7 @@ func newQuarantine(c *cli) *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newQuarantineList(c))
+	cmd.AddCommand(newQuarantineList(c), newQuarantineReplay(c))
 	return cmd
 }
 

@@ -81,6 +81,7 @@ type Record struct {
 	Scanned  int64  `json:"scanned,omitempty"`
 	Imported int64  `json:"imported,omitempty"`
 	Failed   int64  `json:"failed,omitempty"`
+	Taken    int64  `json:"taken,omitempty"` // of Imported: refused by the import, and taken later
 
 	Ended time.Time `json:"ended,omitzero"` // of the target's job, by the target's clock; zero where it names no end
 }
