@@ -76,7 +76,7 @@ const binaryType = "Binary"
 // waitingOf is how many records of a type have no outcome yet: rows that wait for
 // their contents. A job that is done has none.
 func (s *Status) waitingOf(resourceType string) int64 {
-	if resourceType != binaryType || s.Binaries == nil || s.Phase == PhaseDone {
+	if resourceType != binaryType || s.Binaries == nil || s.Moved() {
 		return 0
 	}
 	return s.Binaries.Waiting

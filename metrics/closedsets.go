@@ -16,11 +16,11 @@ func StageNames() []string {
 // The closed sets that are known here. A wait is known by its first word: what
 // follows names an object, which is no label.
 var (
-	waitNames  = set([]string{"object", "contents", "files", "cut", "retry", "credentials", "export"})
+	waitNames  = set([]string{"object", "contents", "files", "cut", "retry", "credentials", "export", "import"})
 	stageNames = set(StageNames())
 	lockedAges = set([]string{"<1m", "<1h", "<1d", ">=1d", "unknown"})
 	phaseNames = set([]string{
-		string(PhaseStarting), string(PhaseMoving), string(PhaseFinishing), string(PhaseVerifying),
+		string(PhaseStarting), string(PhaseMoving), string(PhaseFinishing), string(PhaseImporting), string(PhaseVerifying),
 		string(PhaseDone), string(PhaseStopped), string(PhaseFailed),
 	})
 )

@@ -77,6 +77,7 @@ func after() Status {
 		Retries: map[string]int64{"throttled": 1}, LastProgress: noon, WaitingFor: "object data/x.json.gz", LastRetryWait: noon,
 		StateFree: 11, Elapsed: 12, Binaries: movedBinaries(),
 		Verify: &VerifyTotals{Step: "read", Bytes: 9, BytesDone: 8, ResourcesDone: 7, Classes: map[string]int64{"equal": 6, "missing": 1}},
+		Import: &ImportTotals{Folders: 9, FoldersDone: 2, Resources: 100, Scanned: 50, Imported: 40, Refused: 10, Stale: 1, Folder: "v1-0", State: "running"},
 	}
 }
 
@@ -105,7 +106,7 @@ func TestLabelsAreClosed(t *testing.T) {
 		LockedAges: map[string]int64{secret: 1}, UnknownAttributes: map[string]int64{secret: 1},
 		Folders: map[string]int{secret: 1}, Retries: map[string]int64{secret: 1}, WaitingFor: secret,
 		Stages: []Stage{{Name: secret}}, Phase: secret, Job: secret, Error: secret, Hint: secret,
-		Source: secret, Sink: secret,
+		Source: secret, Sink: secret, Import: &ImportTotals{Folder: secret, State: secret},
 	}
 	c := NewCollector(func() Status { return s }, testLabels())
 	text, err := testutil.CollectAndFormat(c, expfmt.TypeTextPlain)
@@ -178,7 +179,7 @@ func document() string {
 
 ` + "`fhirhose move`" + ` serves these on ` + "`http.listen`" + ` under ` + "`/metrics`" + `, beside those of the Go runtime
 and of the process, and writes them to the file of ` + "`--metrics-textfile`" + `;
-` + "`fhirhose verify`" + ` serves them too. Counters cover the whole
+` + "`fhirhose import` and `fhirhose verify`" + ` serve them too. Counters cover the whole
 job, also what earlier processes of it did, unless the text says "this process". Label values come
 from closed sets; what is outside its set counts as ` + "`other`" + `. No value of a resource and no id appears.
 

@@ -31,7 +31,7 @@ func counter(name, help string, value func(snapshot) float64) family {
 // families is the one list of what is exposed; docs/metrics.md is made from it.
 func families() []family {
 	var all []family
-	for _, part := range [][]family{records(), tenants(), input(), output(), stages(), cuts(), health(), ledger(), binaryFamilies(), verifyFamilies(), about()} {
+	for _, part := range [][]family{records(), tenants(), input(), output(), stages(), cuts(), health(), ledger(), binaryFamilies(), imports(), verifyFamilies(), about()} {
 		all = append(all, part...)
 	}
 	return all

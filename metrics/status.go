@@ -51,6 +51,7 @@ type Status struct {
 	Binaries *BinaryTotals `json:"binaries,omitempty"` // set in a job that fetches contents
 
 	Verify *VerifyTotals `json:"verify,omitempty"` // set in a verification
+	Import *ImportTotals `json:"import,omitempty"` // once an import has begun
 
 	Stages        []Stage          `json:"stages"`
 	BytesInFlight int64            `json:"bytes_in_flight"`
@@ -76,9 +77,13 @@ const (
 	PhaseFinishing Phase = "finishing" // everything is read; files are sealed and the ledger is checked
 	PhaseDone      Phase = "done"
 	PhaseVerifying Phase = "verifying"
-	PhaseStopped   Phase = "stopped" // by a signal, after a drain
+	PhaseImporting Phase = "importing" // the move is done, and its folders are sent to a target
+	PhaseStopped   Phase = "stopped"   // by a signal, after a drain
 	PhaseFailed    Phase = "failed"
 )
+
+// Moved tells whether the job's move has come to its end.
+func (s *Status) Moved() bool { return s.Phase == PhaseDone || s.Phase == PhaseImporting }
 
 // TypeTotals balances per type: Read = Written + filtered + quarantined (I4).
 type TypeTotals struct {

@@ -95,7 +95,8 @@ func (c *cli) importJob(ctx context.Context, job *jobfile.Job, again []string, i
 	if err := job.Importable(); err != nil {
 		return err
 	}
-	log, closeLog, err := c.phaseLog(c.stderr, job, importLog)
+	logs := &switchWriter{to: c.stderr}
+	log, closeLog, err := c.phaseLog(logs, job, importLog)
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,9 @@ func (c *cli) importJob(ctx context.Context, job *jobfile.Job, again []string, i
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
 	limitMemory(job.Limits.Memory, log)
-	i := importRun{cli: c, job: job, intoNonempty: intoNonempty, log: log}
+	i := importRun{cli: c, job: job, intoNonempty: intoNonempty, log: log, logs: logs}
+	i.seen = &importSeen{observation: newObservation(job), keeps: !i.foreign()}
+	i.seen.watch(i.seen)
 	closeStore, err := i.openFolders(ctx)
 	if closeStore != nil {
 		defer func() { err = errors.Join(err, closeStore()) }()
@@ -123,7 +126,10 @@ func (c *cli) importJob(ctx context.Context, job *jobfile.Job, again []string, i
 	if err := i.open(ctx); err != nil {
 		return err
 	}
-	return i.conclude(i.run(ctx))
+	if err := i.tell(); err != nil {
+		return err
+	}
+	return i.conclude(i.watched(ctx))
 }
 
 // openFolders opens the checkpoint and finds the folders, those of a finished move
@@ -142,6 +148,7 @@ func (i *importRun) openFolders(ctx context.Context) (closeStore func() error, e
 	if err := refuseQuarantine(i.job, &moved.Status); err != nil {
 		return i.store.Close, err
 	}
+	i.seen.moved = moved.Status
 	i.to, err = destinationsOf(i.job, moved)
 	return i.store.Close, err
 }
@@ -173,6 +180,8 @@ type importRun struct {
 	again        map[string][]string // folders of each tenant
 	intoNonempty bool
 	log          *slog.Logger
+	logs         *switchWriter // of log
+	seen         *importSeen
 	results      *objectstore.Store // the bucket of target.healthlake.output
 	waits        string             // what the log said last
 }
@@ -283,6 +292,8 @@ func (i *importRun) into(ctx context.Context, d *destination) error {
 		Job: i.job.Name, Tenant: d.tenant, RunID: i.store.RunID(), Target: d.about.ARN, State: i.job.State,
 		GoOnAfterFailures: i.goesOn(), Again: i.again[d.tenant],
 		Log: i.log, Pause: cmp.Or(i.importPause, firstPause), Waiting: i.waiting,
+		Seen: func(folder string, job importing.Job) { i.seen.saw(d.of(folder), job) },
+		Done: i.tell,
 	})
 	end := importer.Run(ctx, d.folders)
 	if i.foreign() {
@@ -299,7 +310,18 @@ func (i *importRun) into(ctx context.Context, d *destination) error {
 	return end
 }
 
+// tell renews what is seen of the import by what the checkpoint knows.
+func (i *importRun) tell() error {
+	summary, err := i.summarize()
+	if err != nil {
+		return err
+	}
+	i.seen.took(summary)
+	return nil
+}
+
 func (i *importRun) waiting(what string) {
+	i.seen.waiting(what)
 	if what != "" && what != i.waits {
 		i.log.Info("waiting", "for", what)
 		i.waits = what
@@ -314,6 +336,9 @@ func (i *importRun) conclude(end error) error {
 		return errors.Join(end, err)
 	}
 	i.note("folders", summary.stores())
+	if err := i.seen.finished(summary); err != nil {
+		i.log.Warn("the last status could not be written", "error", err)
+	}
 	if err := summary.write(i.stdout, i.json); err != nil {
 		return errors.Join(end, err)
 	}

@@ -102,7 +102,7 @@ func (c *cli) move(ctx context.Context, job *jobfile.Job, f moveFlags) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, opened.close()) }()
-	seen.mover.Store(&opened.mover)
+	seen.watch(opened.mover)
 
 	r := running{cli: c, log: log, seen: seen, registry: registry, textfile: f.textfile}
 	r.view, r.every = c.newView(logs)

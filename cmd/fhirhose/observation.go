@@ -19,8 +19,11 @@ import (
 // mover is the record pipeline, as this package uses it.
 type mover interface {
 	Run(ctx context.Context, stop <-chan struct{}) error
-	Status() metrics.Status
+	watched
 }
+
+// watched is what tells how far it is, at any time, from any goroutine.
+type watched interface{ Status() metrics.Status }
 
 // opened is a job that is ready to move; close gives up what it holds.
 type opened struct {
@@ -34,7 +37,7 @@ type observation struct {
 	job     *jobfile.Job
 	build   string
 	started time.Time
-	mover   atomic.Pointer[mover]
+	at      atomic.Pointer[watched] // what is under way
 	staged  atomic.Int64
 	writing sync.Mutex // status.json: both pipelines cut
 
@@ -57,6 +60,9 @@ type ending struct {
 func newObservation(job *jobfile.Job) *observation {
 	return &observation{job: job, build: thisBuild().Version, started: time.Now(), retries: map[string]int64{}}
 }
+
+// watch makes w what the status tells of.
+func (o *observation) watch(w watched) { o.at.Store(&w) }
 
 // onStaged counts compressed bytes that were fetched or hashed.
 func (o *observation) onStaged(n int64) {
@@ -99,8 +105,8 @@ func (o *observation) verifying(waits string, change func(*metrics.VerifyTotals)
 // status is a snapshot of the whole job, at any time, from any goroutine.
 func (o *observation) status() metrics.Status {
 	s := metrics.Status{Job: o.job.Name, Phase: metrics.PhaseStarting, Started: o.started, Updated: time.Now()}
-	if m := o.mover.Load(); m != nil {
-		s = (*m).Status()
+	if at := o.at.Load(); at != nil {
+		s = (*at).Status()
 	}
 	if s.Phase == "" {
 		s.Phase = metrics.PhaseStarting
@@ -138,7 +144,7 @@ func (o *observation) write() error {
 	defer o.writing.Unlock()
 	s := o.status()
 	if s.Started.Before(o.started) {
-		if last, err := metrics.ReadStatus(o.job.State); err == nil && last.Phase == metrics.PhaseDone {
+		if last, err := metrics.ReadStatus(o.job.State); err == nil && last.Moved() {
 			return nil
 		}
 	}

@@ -132,7 +132,7 @@ func (c *cli) listQuarantine(ctx context.Context, job *jobfile.Job, each bool) e
 		return err
 	}
 	tenants := append([]string{""}, moved.TenantNames()...)
-	if moved.Phase == metrics.PhaseDone && moved.Quarantined() > 0 {
+	if moved.Moved() && moved.Quarantined() > 0 {
 		if err := s.addMoved(ctx, job, tenants, each, tell); err != nil {
 			return err
 		}
@@ -147,7 +147,7 @@ func (c *cli) listQuarantine(ctx context.Context, job *jobfile.Job, each bool) e
 	case c.json:
 		err = to.Encode(s)
 	default:
-		err = s.write(out, moved.Phase == metrics.PhaseDone)
+		err = s.write(out, moved.Moved())
 	}
 	return errors.Join(err, out.Flush())
 }

@@ -36,6 +36,12 @@ type Options struct {
 	// Waiting is told what the importer waits for; "" is nothing. It may be nil.
 	Waiting func(what string)
 
+	// Seen is told every answer about the job of a folder. It may be nil.
+	Seen func(folder string, job Job)
+
+	// Done is called after each folder that is done. It may be nil.
+	Done func() error
+
 	// Pause is the first one between two questions to the target, for tests; 5 s.
 	Pause time.Duration
 }
@@ -58,6 +64,12 @@ type Importer struct {
 func New(target Target, store Checkpoint, o Options) *Importer {
 	if o.Waiting == nil {
 		o.Waiting = func(string) {}
+	}
+	if o.Done == nil {
+		o.Done = func() error { return nil }
+	}
+	if o.Seen == nil {
+		o.Seen = func(string, Job) {}
 	}
 	if o.Pause == 0 {
 		o.Pause = 5 * time.Second
@@ -300,6 +312,7 @@ func (i *Importer) await(ctx context.Context, f Folder, r *Record) (Job, error) 
 		if err != nil {
 			return Job{}, err
 		}
+		i.o.Seen(f.Name, job)
 		if job.Status != r.Status {
 			r.Status = job.Status
 			i.o.Log.Info("import", "folder", i.of(f.Name), "job", r.Job, "status", job.Status)
@@ -344,7 +357,7 @@ func (i *Importer) settle(ctx context.Context, f Folder, r *Record, job Job) err
 		}
 	}
 	i.o.Log.Info("folder imported", "folder", i.of(f.Name), "job", r.Job, "resources", r.Imported, "failed", r.Failed)
-	return nil
+	return i.o.Done()
 }
 
 // longestPause lies between two questions to the target. An import takes minutes

@@ -32,7 +32,7 @@ type Job struct {
 	State    State
 	Status   string // the target's own word for State, of a closed list
 
-	// Of a job that is over: resources, and when it ended, by the target's clock;
+	// Resources, of a job that is not over so far; of one that is, when it ended, by the target's clock;
 	// zero where the target names no end.
 	Scanned, Imported, Failed int64
 	Ended                     time.Time
@@ -50,6 +50,11 @@ const (
 	Failed          // over before its end
 	Cancelled       // over: somebody stopped it
 )
+
+// String is one word, fit for a label.
+func (s State) String() string {
+	return [...]string{"unknown", "waiting", "running", "completed", "failed", "cancelled"}[s]
+}
 
 func (s State) over() bool { return s == Completed || s == Failed || s == Cancelled }
 

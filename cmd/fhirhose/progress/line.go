@@ -40,6 +40,9 @@ func text(s *metrics.Status, pace *Pace) string {
 // speed is the rate and the time left, as far as they are known.
 func speed(s *metrics.Status, pace *Pace) string {
 	line := ""
+	if s.Phase == metrics.PhaseImporting {
+		return line // the target tells in leaps
+	}
 	if rate := pace.Rate(); rate > 0 {
 		line += fmt.Sprintf("  %s/s", workOf(s).amount(int64(rate)))
 	}
@@ -53,6 +56,9 @@ func speed(s *metrics.Status, pace *Pace) string {
 func counts(s *metrics.Status) string {
 	if s.Verify != nil {
 		return verified(s.Verify) + waits(s)
+	}
+	if s.Import != nil && s.Phase == metrics.PhaseImporting {
+		return imports(s)
 	}
 	line := "  " + human.Plural(s.Read(), "record") + binaries(s)
 	if n := s.Quarantined(); n > 0 {

@@ -12,11 +12,13 @@ type work struct {
 	amount    func(int64) string
 }
 
-// workOf is the input of a move; of a verification the bytes of an export, or the
+// workOf is the input of a move; of an import its resources; of a verification the bytes of an export, or the
 // resources that are asked for.
 func workOf(s *metrics.Status) work {
 	v := s.Verify
 	switch {
+	case s.Import != nil && s.Phase == metrics.PhaseImporting:
+		return work{s.Import.Scanned, s.Import.Resources, 0, human.Count}
 	case v == nil:
 		return work{s.InputBytesDone, s.InputBytes, s.InputSkipped, human.Bytes}
 	case v.Bytes > 0:

@@ -123,7 +123,7 @@ func orphanAges(o *metrics.OrphanTotals, exported time.Time) string {
 
 // lookAtOrphans says where their keys are.
 func lookAtOrphans(s *metrics.Status, c Context) []string {
-	if s.Phase != metrics.PhaseDone || s.Binaries == nil || s.Binaries.Orphans.All() == 0 {
+	if !s.Moved() || s.Binaries == nil || s.Binaries.Orphans.All() == 0 {
 		return nil
 	}
 	const what = ": the objects of the binary bucket that no row names"

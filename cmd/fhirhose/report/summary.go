@@ -91,6 +91,8 @@ func verdict(s *metrics.Status, sum Summary, c Context) string {
 			return "done, with quarantine: some records could not be moved"
 		}
 		return "done: every record is accounted for"
+	case metrics.PhaseImporting:
+		return "done; an import was interrupted: `fhirhose import` goes on"
 	case metrics.PhaseStopped:
 		return "stopped cleanly; `fhirhose move` continues where it stopped"
 	case metrics.PhaseFailed:
@@ -118,12 +120,12 @@ func lookAt(s *metrics.Status, sum Summary, c Context) []string {
 		if sum.Totals.Quarantined > 0 {
 			places = append(places, c.Tenant+"/_fhirhose/quarantine-*.ndjson: the same, of records whose tenant is certain (PHI)")
 		}
-		if s.Phase == metrics.PhaseDone {
+		if s.Moved() {
 			places = append(places, c.Output+"/_fhirhose/manifest.json: every tenant with its totals")
 		}
 	}
 	places = append(places, lookAtOrphans(s, c)...)
-	if s.Phase == metrics.PhaseDone {
+	if s.Moved() {
 		places = append(places,
 			folder+"/migration_output.json: the folders and their files, in the order of import",
 			folder+"/_fhirhose/manifest.json: every file with bytes, records and SHA-256")

@@ -68,7 +68,17 @@ func (p *printer) header(s *metrics.Status) {
 	p.line("  sink    %s", s.Sink)
 	p.line("  input   %s", inputLine(s))
 	p.line("  files   %s sealed, %s open", human.Count(s.FilesSealed), human.Count(s.OpenFiles))
+	p.imports(s.Import)
 	p.line("  as of   %s", moment(s.Updated))
+}
+
+// imports is how far an import has come, once there was one.
+func (p *printer) imports(t *metrics.ImportTotals) {
+	if t == nil {
+		return
+	}
+	p.line("  import  %s of %s done; %s imported, %s refused, %s stale in the target", human.Count(t.FoldersDone),
+		human.Plural(t.Folders, "folder"), human.Count(t.Imported), human.Count(t.Refused), human.Count(t.Stale))
 }
 
 func inputLine(s *metrics.Status) string {
