@@ -89,7 +89,7 @@ func (s *importDeletes) text(line func(string, ...any)) {
 		why string
 	}{
 		{s.Changed, "changed after the import"},
-		{s.Unchecked, "too large or unreadable to compare; exclusive: true deletes them"},
+		{s.Unchecked, "their content cannot be compared; exclusive: true deletes them"},
 		{s.Refused, "HealthLake refuses to delete them"},
 		{s.Unsettled, "it is not certain that they are deleted: their last version was not moved"},
 		{s.Ambiguous, "another type uses the same id"},

@@ -36,6 +36,7 @@ type candidate struct {
 
 	contents  [][32]byte // digests of what is ours
 	arrived   bool       // the target has taken all that we sent of it
+	large     bool       // it is to be read alone
 	version   string     // the target's, to be deleted
 	ready     bool       // it was looked at, and is to be deleted
 	conflicts int        // how often it was another version then

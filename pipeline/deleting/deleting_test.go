@@ -375,7 +375,7 @@ func TestEnded(t *testing.T) {
 // TestMended: what was left is tried again, and nothing else.
 func TestMended(t *testing.T) {
 	w := newWorld(t, patient("a", 1, deleted), patient("b", 1, deleted), patient("c", 1, deleted), patient("d", 1, deleted))
-	w.target.held["Patient/a"].large = true
+	w.target.held["Patient/a"].body = []byte(`{"id":"a"`)
 	w.target.held["Patient/b"].body = []byte("no JSON")
 	w.target.put("Patient/c", body("Patient", "c", "77"))
 	if c := w.ran(); c != (deleting.Counts{Deleted: 1, Unchecked: 2, Changed: 1}) || w.result().Done() {
@@ -392,11 +392,28 @@ func TestMended(t *testing.T) {
 	}
 }
 
+// TestLarge: what is too large for a batch is read alone and compared, however large.
+func TestLarge(t *testing.T) {
+	data := strings.Repeat("QUJD", 6<<20) // 24 MiB
+	w := newWorld(t, patient("a", 1, deleted), patient("b", 1, deleted), patient("c", 1, deleted))
+	for _, id := range []string{"a", "b", "c"} {
+		w.target.held["Patient/"+id].large = true
+	}
+	w.target.held["Patient/c"].body = []byte(`{"resourceType":"Patient","id":"c","data":"` + data + `","more":"` + data + `"}`)
+	// The ledger of one that is as large, and ours.
+	w.rows[1].text = data
+	w.target.put("Patient/b", w.rows[1].body())
+	if c := w.ran(); c != (deleting.Counts{Deleted: 2, Unchecked: 1}) || w.kept()["Patient/c"] != "not-checked" {
+		t.Errorf("%+v, %v", c, w.kept())
+	}
+	noneLeft(t, w.options.State, "import/deletes-1.ndjson")
+}
+
 // TestDamagedState: a file of what was left that is not as it was is no reason to
 // forget what it held.
 func TestDamagedState(t *testing.T) {
 	w := newWorld(t, patient("a", 1, deleted))
-	w.target.held["Patient/a"].large = true
+	w.target.held["Patient/a"].body = []byte("no JSON")
 	w.ran()
 	path := deleting.Kept(w.options.State, "", 1)
 	if path != filepath.Join(w.options.State, "import", "deletes-1.ndjson") {
@@ -409,7 +426,7 @@ func TestDamagedState(t *testing.T) {
 	// The same in the middle of a pass.
 	w = newWorld(t, patient("a", 1, deleted), patient("b", 1, deleted))
 	w.options.Batch, w.options.Parallel, w.target.most = 1, 1, 1
-	w.target.held["Patient/a"].large, w.target.held["Patient/b"].large = true, true
+	w.target.held["Patient/a"].body, w.target.held["Patient/b"].body = []byte("no JSON"), []byte("no JSON")
 	w.dies(t, 3) // the second round is in the file, and not in the checkpoint
 	path = deleting.Kept(w.options.State, "", 1)
 	content, err := os.ReadFile(path)
@@ -424,7 +441,7 @@ func TestDamagedState(t *testing.T) {
 	}
 	w = newWorld(t, patient("a", 1, deleted), patient("b", 1, deleted))
 	w.options.Batch, w.options.Parallel, w.target.most = 1, 1, 1
-	w.target.held["Patient/a"].large, w.target.held["Patient/b"].large = true, true
+	w.target.held["Patient/a"].body, w.target.held["Patient/b"].body = []byte("no JSON"), []byte("no JSON")
 	w.dies(t, 3)
 	if err := os.Truncate(deleting.Kept(w.options.State, "", 1), 3); err != nil {
 		t.Fatal(err)

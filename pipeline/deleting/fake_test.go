@@ -1,14 +1,17 @@
 package deleting_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -104,6 +107,29 @@ func (f *fake) look(key string) deleting.Found {
 	default:
 		return deleting.Found{Status: 200, Version: fmt.Sprint(h.version), Body: slices.Clone(h.body)}
 	}
+}
+
+func (f *fake) Read(_ context.Context, r deleting.Resource, take func(io.Reader) error) (status int, version string, err error) {
+	key := r.Type + "/" + r.ID
+	err = errors.Join(f.call(1, func() {
+		if status = f.trap(key); status != 0 {
+			return
+		}
+		switch h := f.held[key]; {
+		case h == nil:
+			status = 404
+		case h.body == nil:
+			status = 410
+		default:
+			status, version = 200, fmt.Sprint(h.version)
+			if f.dice.IntN(3) == 0 { // it breaks off, and comes again
+				_ = take(iotest.ErrReader(io.ErrUnexpectedEOF))
+			}
+			err = take(bytes.NewReader(h.body))
+		}
+		f.seen[key] = status == 200
+	}), err)
+	return status, version, err
 }
 
 func (f *fake) Delete(_ context.Context, deletions []deleting.Deletion) (statuses []int, at time.Time, err error) {

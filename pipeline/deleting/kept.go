@@ -30,6 +30,10 @@ type keptLine struct {
 
 func (d *Deleter) kept(pass int) string { return Kept(d.o.State, d.o.Tenant, pass) }
 
+// long is the file of a large body that is being compared. Such are read one at a
+// time.
+func (d *Deleter) long() string { return filepath.Join(filepath.Dir(d.kept(1)), "deletes-long.tmp") }
+
 // keep writes what was not deleted of a round behind what the checkpoint knows of
 // the file. It is durable on return.
 func (d *Deleter) keep(round []*candidate) (size int64, err error) {
@@ -49,11 +53,6 @@ func (d *Deleter) keep(round []*candidate) (size int64, err error) {
 		return size, nil
 	}
 	path := d.kept(d.record.Pass)
-	if size == 0 {
-		if err := durable.MkdirAll(filepath.Dir(path)); err != nil {
-			return 0, durable.Failure("keep what was not deleted in", path, err)
-		}
-	}
 	err = durable.WriteAt(path, size, lines)
 	if err == nil {
 		err = durable.Sync(path)
@@ -71,10 +70,16 @@ func (c *candidate) reason() string {
 	return string(c.outcome)
 }
 
-// cut removes what a killed run has left: lines of the pass that no commit covers,
-// and the file of the pass before the last.
+// cut makes the directory, and removes what a killed run has left there: a large
+// body, and lines of the pass that no commit covers.
 func (d *Deleter) cut() error {
 	path := d.kept(d.record.Pass)
+	if err := durable.MkdirAll(filepath.Dir(path)); err != nil {
+		return durable.Failure("keep what was not deleted in", path, err)
+	}
+	if err := os.Remove(d.long()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return durable.Failure("remove", d.long(), err)
+	}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && d.record.Kept == 0:

@@ -3,6 +3,7 @@ package deleting
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/digest"
 	"github.com/fhirhose/fhirhose/pipeline/verify"
 )
 
@@ -27,6 +29,9 @@ func (d *Deleter) apply(ctx context.Context, round []*candidate) error {
 	began, pause := time.Now(), d.o.Pause
 	for open := undecidedOf(round); len(open) > 0; {
 		if err := d.each(ctx, open, d.look); err != nil {
+			return err
+		}
+		if err := d.readLarge(ctx, open); err != nil {
 			return err
 		}
 		ready := slices.DeleteFunc(slices.Clone(open), func(c *candidate) bool { return !c.ready })
@@ -81,7 +86,7 @@ func (d *Deleter) look(ctx context.Context, part []*candidate) error {
 	resources := make([]Resource, len(part))
 	for i, c := range part {
 		resources[i] = c.Resource
-		c.ready = false
+		c.ready, c.large = false, false
 	}
 	return d.target.Look(ctx, resources, func(i int, found Found) { d.judge(part[i], &found) })
 }
@@ -101,28 +106,51 @@ func (d *Deleter) judge(c *candidate, found *Found) {
 	case d.o.Exclusive:
 		c.version, c.ready = found.Version, true
 	case found.Status == http.StatusRequestEntityTooLarge:
-		c.outcome = unchecked
+		c.large = true
 	default:
-		if c.outcome = d.compare(c, found.Body); c.outcome == undecided {
-			c.version, c.ready = found.Version, true
-		}
+		digester := d.digesters.Get().(*verify.Digester) //nolint:forcetypeassert // of this pool
+		forms, reason := digester.Sums(found.Body)
+		c.compare(forms, reason, found.Version)
+		d.digesters.Put(digester)
 	}
 }
 
-// compare tells whether a content is ours, with or without what the target adds.
-func (d *Deleter) compare(c *candidate, body []byte) outcome {
-	digester := d.digesters.Get().(*verify.Digester) //nolint:forcetypeassert // of this pool
-	defer d.digesters.Put(digester)
-	forms, reason := digester.Sums(body)
-	if reason != pipeline.NoReason {
-		return unchecked
+// compare decides whether a content is ours, with or without what the target adds.
+func (c *candidate) compare(forms []digest.Sums, reason pipeline.Reason, version string) {
+	switch {
+	case reason != pipeline.NoReason:
+		c.outcome = unchecked
+	case slices.ContainsFunc(forms, func(form digest.Sums) bool { return slices.Contains(c.contents, form.Content) }):
+		c.version, c.ready = version, true
+	default:
+		c.outcome = changed
 	}
-	for _, form := range forms {
-		if slices.Contains(c.contents, form.Content) {
-			return undecided
+}
+
+// readLarge reads what is too large for a batch, one after the other (I7).
+func (d *Deleter) readLarge(ctx context.Context, open []*candidate) error {
+	for _, c := range open {
+		if !c.large {
+			continue
 		}
+		digester := d.digesters.Get().(*verify.Digester) //nolint:forcetypeassert // of this pool
+		var forms []digest.Sums
+		reason := pipeline.NotJSON // no body was given
+		status, version, err := d.target.Read(ctx, c.Resource, func(body io.Reader) (err error) {
+			forms, reason, err = digester.Read(ctx, body)
+			return err
+		})
+		switch {
+		case err != nil:
+			return err
+		case status == http.StatusOK:
+			c.compare(forms, reason, version)
+		default:
+			d.judge(c, &Found{Status: status})
+		}
+		d.digesters.Put(digester)
 	}
-	return changed
+	return nil
 }
 
 // intend stores which candidates are about to be deleted: one of them that is gone

@@ -28,13 +28,21 @@ type row struct {
 	status  pipeline.DocumentStatus
 	reason  pipeline.Reason
 	value   int // which content
+	text    string
 	folder  uint32
 	refused bool // by the target, at import
 }
 
 func (r row) key() string   { return r.typ + "/" + r.id }
 func (r row) written() bool { return r.reason == pipeline.NoReason }
-func (r row) body() string  { return body(r.typ, r.id, fmt.Sprint(r.value)) }
+
+func (r row) body() string {
+	b := body(r.typ, r.id, fmt.Sprint(r.value))
+	if r.text != "" {
+		b = strings.TrimSuffix(b, "}") + `,"data":"` + r.text + `"}`
+	}
+	return b
+}
 
 func (r row) folderName() string {
 	if r.typ == "Binary" {
@@ -229,7 +237,7 @@ func (w *world) verdict(key string) string {
 	if w.options.Exclusive {
 		return "deleted"
 	}
-	if held.large || !json.Valid(held.body) {
+	if !json.Valid(held.body) {
 		return "not-checked"
 	}
 	mayBeStale := false
@@ -342,6 +350,9 @@ func (w *world) interfere(dice *rand.Rand) {
 			delete(w.target.held, key)
 		case 4:
 			h.large = true
+			if dice.IntN(2) == 0 {
+				w.target.put(key, body(typ, id, "98"))
+			}
 		case 5:
 			h.body = []byte(`{"id":`)
 		case 6, 7:

@@ -69,32 +69,41 @@ func (a *asker) take(ctx context.Context, s side, pass func(*found)) func(io.Rea
 	a.local = nil
 	return func(body io.Reader) error {
 		defer a.lines.release()
-		a.lines.reset(oneLine{body}, 0)
-		line, long, err := a.lines.next(ctx)
-		switch {
-		case errors.Is(err, io.EOF):
-			a.line = resource{reason: pipeline.NotJSON, updated: ledger.UnknownTime}
-		case err != nil:
-			return err
-		case long:
-			if err := a.scanner.scanLong(ctx, &a.lines, a.long, &a.line); err != nil {
-				if _, ours := errors.AsType[*pipeline.Error](err); ours {
-					a.local = err
-				}
-				return err
+		large, err := a.read(ctx, body)
+		if err != nil {
+			if _, ours := errors.AsType[*pipeline.Error](err); ours {
+				a.local = err
 			}
-		default:
-			a.scanner.scan(line, &a.line)
+			return err
 		}
 		if r := &a.line; r.reason == pipeline.NoReason && (!bytes.Equal(r.typ, s.Type) || !bytes.Equal(r.id, s.ID)) {
 			r.reason = pipeline.BadID // it is another resource
 		}
 		pass(a.line.found())
-		if long || len(line) > longLine {
+		if large {
 			a.scanner.shrink()
 		}
 		return nil
 	}
+}
+
+// read reads a body into a.line, and tells whether that took large buffers.
+func (a *asker) read(ctx context.Context, body io.Reader) (large bool, err error) {
+	a.lines.reset(oneLine{body}, 0)
+	line, long, err := a.lines.next(ctx)
+	switch {
+	case errors.Is(err, io.EOF):
+		a.line = resource{reason: pipeline.NotJSON, updated: ledger.UnknownTime}
+	case err != nil:
+		return false, err
+	case long:
+		if err := a.scanner.scanLong(ctx, &a.lines, a.long, &a.line); err != nil {
+			return true, err
+		}
+	default:
+		a.scanner.scan(line, &a.line)
+	}
+	return long || len(line) > longLine, nil
 }
 
 // oneLine makes a line of a body: a line end is white space in JSON, and so is a

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/digest/canon"
@@ -179,12 +180,12 @@ func (x *longText) flush() error {
 	err := durable.WriteAt(x.path, x.size, x.buf)
 	x.size += int64(len(x.buf))
 	x.buf = x.buf[:0]
-	return fileError(err)
+	return x.fileError(err)
 }
 
 // fileError is an error of the file, as distinct from those of the export.
-func fileError(err error) error {
-	return durable.Failure("keep a long line in", "work directory of the verification", err)
+func (x *longText) fileError(err error) error {
+	return durable.Failure("keep a long line in", filepath.Dir(x.path), err)
 }
 
 // sum returns the SHA-256 of canonical text that holds the token, as it would be
@@ -195,7 +196,7 @@ func (x *longText) sum(text []byte) (sum [sha256.Size]byte) {
 	hash.Write(before)
 	x.found = found
 	if found {
-		x.err = errors.Join(x.err, fileError(x.copyTo(hash)))
+		x.err = errors.Join(x.err, x.fileError(x.copyTo(hash)))
 		hash.Write(after)
 	}
 	return [sha256.Size]byte(hash.Sum(sum[:0]))
@@ -220,7 +221,7 @@ func (x *longText) remove() error {
 	if x.size == 0 {
 		return nil
 	}
-	return fileError(os.Remove(x.path))
+	return x.fileError(os.Remove(x.path))
 }
 
 // scanLong reads a line that is longer than memory allows.

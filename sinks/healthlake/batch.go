@@ -77,7 +77,7 @@ func (s *Store) exchange(ctx context.Context, op string, entries []Entry, most i
 	if err != nil {
 		return nil, at, s.contradiction(op, "an entry is no JSON")
 	}
-	a, err := s.requestUpTo(ctx, most, op, http.MethodPost, "", body, oneOf(200))
+	a, err := s.request(ctx, most, op, http.MethodPost, "", body, oneOf(200))
 	if err != nil {
 		return nil, at, err
 	}

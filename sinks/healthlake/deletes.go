@@ -3,9 +3,10 @@ package healthlake
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"net/url"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -15,7 +16,6 @@ import (
 // Deletes is a store as the target of deletes.
 type Deletes struct {
 	store *Store
-	large sync.Mutex // one large resource at a time (I7)
 }
 
 var _ deleting.Target = (*Deletes)(nil)
@@ -23,18 +23,13 @@ var _ deleting.Target = (*Deletes)(nil)
 // Deletes returns the store as a target of deletes.
 func (s *Store) Deletes() *Deletes { return &Deletes{store: s} }
 
-const (
-	// mostLooked bounds the answer to a batch that reads.
-	mostLooked = 4 << 20
-	// mostCompared bounds a resource whose content is compared: six times as much
-	// is needed for it.
-	mostCompared = pipeline.MaxRecordBytes
-)
+// mostLooked bounds the answer to a batch that reads (I7).
+const mostLooked = 4 << 20
 
 const bundleHint = "lower target.healthlake.bundle_size if HealthLake takes no bundle so large, then run the same command again"
 
 // Look implements [deleting.Target]. Resources are read in batches; those that are
-// too large together are read in smaller ones, and in the end alone.
+// too large together are read in smaller ones; one that is too large alone is not told.
 func (d *Deletes) Look(ctx context.Context, resources []deleting.Resource, f func(int, deleting.Found)) error {
 	entries := make([]Entry, len(resources))
 	for i, r := range resources {
@@ -50,7 +45,8 @@ func (d *Deletes) look(ctx context.Context, entries []Entry, first int, f func(i
 	answers, _, err := d.exchange(ctx, "look at resources of data store", entries)
 	switch half := len(entries) / 2; {
 	case errors.Is(err, ErrTooLarge) && half == 0:
-		return d.lookAlone(ctx, entries[0], first, f)
+		f(first, deleting.Found{Status: http.StatusRequestEntityTooLarge})
+		return nil
 	case errors.Is(err, ErrTooLarge):
 		if err := d.look(ctx, entries[:half], first, f); err != nil {
 			return err
@@ -65,23 +61,17 @@ func (d *Deletes) look(ctx context.Context, entries []Entry, first int, f func(i
 	return nil
 }
 
-func (d *Deletes) lookAlone(ctx context.Context, e Entry, i int, f func(int, deleting.Found)) error {
-	d.large.Lock()
-	defer d.large.Unlock()
-	r, err := d.store.read(ctx, e.Type, e.ID, mostCompared)
-	found := deleting.Found{Status: http.StatusOK, Version: r.Version, Body: r.Body}
-	switch {
-	case errors.Is(err, ErrTooLarge):
-		found = deleting.Found{Status: http.StatusRequestEntityTooLarge}
-	case err != nil:
-		return err
-	case r.State == Missing:
-		found.Status = http.StatusNotFound
-	case r.State == Deleted:
-		found.Status = http.StatusGone
-	}
-	f(i, found)
-	return nil
+// Read implements [deleting.Target].
+func (d *Deletes) Read(ctx context.Context, r deleting.Resource, take func(io.Reader) error) (status int, version string, err error) {
+	path := r.Type + "/" + url.PathEscape(r.ID)
+	err = d.store.call(ctx, "read a resource of data store", http.MethodGet, path, nil, oneOf(200, 404, 410), func(response *http.Response) error {
+		status, version = response.StatusCode, versionOf(response.Header.Get("ETag"))
+		if status != http.StatusOK {
+			return nil
+		}
+		return take(received{response.Body})
+	})
+	return status, version, err
 }
 
 // Delete implements [deleting.Target].

@@ -2,6 +2,7 @@ package healthlake_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -59,13 +60,14 @@ func TestDeletes(t *testing.T) {
 	})
 }
 
-// What is too large together is looked at in smaller batches, and alone; what is too
-// large alone is said to be so.
+// What is too large together is looked at in smaller batches; what is too large alone
+// is read as a stream, once more if it breaks off.
 func TestLookAtLarge(t *testing.T) {
 	bubble(t, healthlaketest.Options{}, func(r *rig) {
 		store := r.opened()
 		var ids []string
-		for n, size := range []int{10, 3 << 20, 3 << 20, 10, 6 << 20, 17 << 20, 10} {
+		sizes := []int{10, 3 << 20, 3 << 20, 10, 6 << 20, 70 << 20, 10}
+		for n, size := range sizes {
 			id := fmt.Sprint("p", n)
 			ids = append(ids, id)
 			r.batch(store, putEntry(id, n))
@@ -75,13 +77,36 @@ func TestLookAtLarge(t *testing.T) {
 		}
 		for n, f := range r.looked(store, ids...) {
 			want := 200
-			if n == 5 {
+			if n == 4 || n == 5 {
 				want = 413
 			}
 			if f.Status != want || want == 200 && (f.Version != "1" || !strings.HasPrefix(string(f.Body), fmt.Sprintf(`{"n":%d,`, n))) {
 				r.Errorf("%d: %d %s, %d bytes", n, f.Status, f.Version, len(f.Body))
 			}
 		}
+		r.simulation.SetTraps(func(traps *healthlaketest.Traps) {
+			traps.Fault = func(c healthlaketest.Call) healthlaketest.Fault {
+				return map[int]healthlaketest.Fault{1: healthlaketest.Truncated, 2: healthlaketest.Throttled}[c.N]
+			}
+		})
+		var size int64
+		read := func(id string) (int, string) {
+			status, version, err := store.Deletes().Read(r.Context(), deleting.Resource{Type: "Patient", ID: id}, func(body io.Reader) (err error) {
+				size, err = io.Copy(io.Discard, body)
+				return err
+			})
+			r.check(err)
+			return status, version
+		}
+		status, version := read("p5")
+		equal(r.T, status, 200)
+		equal(r.T, version, "1")
+		equal(r.T, size, int64(sizes[5]+len(`{"n":5,"data":""}`)))
+		status, _ = read("none")
+		equal(r.T, status, 404)
+		r.batch(store, deleteEntry("p4", ""))
+		status, _ = read("p4")
+		equal(r.T, status, 410)
 	})
 }
 

@@ -34,11 +34,7 @@ type Resource struct {
 // Read reads the current version of a resource. A body over 64 MiB is
 // ErrTooLarge.
 func (s *Store) Read(ctx context.Context, resourceType, id string) (Resource, error) {
-	return s.read(ctx, resourceType, id, maxAnswer)
-}
-
-func (s *Store) read(ctx context.Context, resourceType, id string, most int) (Resource, error) {
-	a, err := s.requestUpTo(ctx, most, "read a resource of data store", http.MethodGet, resourceType+"/"+url.PathEscape(id), nil, oneOf(200, 404, 410))
+	a, err := s.get(ctx, "read a resource of data store", resourceType+"/"+url.PathEscape(id), oneOf(200, 404, 410))
 	if err != nil {
 		return Resource{}, err
 	}
@@ -106,7 +102,7 @@ func (s *Store) Versions(ctx context.Context, resourceType, id string) iter.Seq2
 
 // versions returns a page of a history, and the query of the next one.
 func (s *Store) versions(ctx context.Context, op, path string) (versions []Version, query string, err error) {
-	a, err := s.request(ctx, op, http.MethodGet, path, nil, oneOf(200, 404))
+	a, err := s.get(ctx, op, path, oneOf(200, 404))
 	if err != nil || a.status == http.StatusNotFound {
 		return nil, "", err
 	}
@@ -131,7 +127,7 @@ func (s *Store) versions(ctx context.Context, op, path string) (versions []Versi
 // with a delay of some seconds.
 func (s *Store) Count(ctx context.Context, resourceType string) (int64, error) {
 	const op = "count the resources of data store"
-	a, err := s.request(ctx, op, http.MethodGet, resourceType+"?_summary=count", nil, oneOf(200))
+	a, err := s.get(ctx, op, resourceType+"?_summary=count", oneOf(200))
 	if err != nil {
 		return 0, err
 	}
@@ -149,7 +145,7 @@ func (s *Store) Count(ctx context.Context, resourceType string) (int64, error) {
 // statement says.
 func (s *Store) Types(ctx context.Context) (map[string]bool, error) {
 	const op = "read the capabilities of data store"
-	a, err := s.request(ctx, op, http.MethodGet, "metadata", nil, oneOf(200))
+	a, err := s.get(ctx, op, "metadata", oneOf(200))
 	if err != nil {
 		return nil, err
 	}

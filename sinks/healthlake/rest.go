@@ -30,15 +30,16 @@ type answer struct {
 	at      time.Time // by the service's clock; zero where it tells none
 }
 
-// request makes a call of the REST API below the store's base, again where that
-// helps. An answer with a status of ok is returned; any other is an error, which
-// names neither the path nor what the server says (I10).
-func (s *Store) request(ctx context.Context, op, method, path string, body []byte, ok func(status int) bool) (answer, error) {
-	return s.requestUpTo(ctx, maxAnswer, op, method, path, body, ok)
+// get is request of something to be read.
+func (s *Store) get(ctx context.Context, op, path string, ok func(status int) bool) (answer, error) {
+	return s.request(ctx, maxAnswer, op, http.MethodGet, path, nil, ok)
 }
 
-// requestUpTo is request with another bound for the body of the answer.
-func (s *Store) requestUpTo(ctx context.Context, most int, op, method, path string, body []byte, ok func(status int) bool) (a answer, err error) {
+// request makes a call of the REST API below the store's base, again where that
+// helps. An answer with a status of ok is returned, unless it has a body of more
+// than most bytes; any other is an error, which names neither the path nor what the
+// server says (I10).
+func (s *Store) request(ctx context.Context, most int, op, method, path string, body []byte, ok func(status int) bool) (a answer, err error) {
 	err = s.call(ctx, op, method, path, body, ok, func(response *http.Response) (err error) {
 		a, err = whole(response, most)
 		return err
