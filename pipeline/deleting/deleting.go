@@ -71,7 +71,7 @@ func New(target Target, store Checkpoint, book *ledger.Ledger, o Options) *Delet
 		o.Pause = time.Second
 	}
 	d := &Deleter{target: target, store: store, book: book, o: o, refusals: map[string]bool{}}
-	d.digesters.New = func() any { return verify.NewDigester(&d.o.Marks, d.long()) }
+	d.digesters.New = func() any { return verify.NewDigester(&d.o.Marks) }
 	return d
 }
 

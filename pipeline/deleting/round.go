@@ -137,7 +137,7 @@ func (d *Deleter) readLarge(ctx context.Context, open []*candidate) error {
 		var forms []digest.Sums
 		reason := pipeline.NotJSON // no body was given
 		status, version, err := d.target.Read(ctx, c.Resource, func(body io.Reader) (err error) {
-			forms, reason, err = digester.Read(ctx, body)
+			forms, reason, err = digester.Read(ctx, body, d.long())
 			return err
 		})
 		switch {

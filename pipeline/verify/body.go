@@ -17,12 +17,11 @@ type Digester struct {
 }
 
 // NewDigester returns a digester that knows the target's marks, which must not
-// change. What does not fit into memory of a long body goes to the file path, as long
-// as it is read.
-func NewDigester(marks *Marks, path string) *Digester {
+// change.
+func NewDigester(marks *Marks) *Digester {
 	return &Digester{asker: &asker{
 		lines:   lineReader{turn: make(chan struct{}, 1), longest: longestLine, buf: make([]byte, bufferBytes+canon.Room)},
-		scanner: newScanner(marks), long: newLongText(path),
+		scanner: newScanner(marks),
 	}}
 }
 
@@ -35,8 +34,10 @@ func (d *Digester) Sums(body []byte) ([]digest.Sums, pipeline.Reason) {
 }
 
 // Read is Sums of a body of any length, if all of it but one string in base64 fits
-// into 16 MiB. Errors are those of body and of the file, the latter pipeline.Errors.
-func (d *Digester) Read(ctx context.Context, body io.Reader) ([]digest.Sums, pipeline.Reason, error) {
+// into 16 MiB. Such a string goes to the file path, which is removed. Errors are those
+// of body and of the file, the latter pipeline.Errors.
+func (d *Digester) Read(ctx context.Context, body io.Reader, path string) ([]digest.Sums, pipeline.Reason, error) {
+	d.asker.long = newLongText(path)
 	defer d.asker.lines.release()
 	large, err := d.asker.read(ctx, body)
 	if err != nil {

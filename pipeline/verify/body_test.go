@@ -17,7 +17,7 @@ import (
 // it is read, however long it is, and whatever the target has added.
 func TestDigester(t *testing.T) {
 	marks := healthLake
-	d := NewDigester(&marks, filepath.Join(t.TempDir(), "long.tmp"))
+	d, path := NewDigester(&marks), filepath.Join(t.TempDir(), "long.tmp")
 	for _, size := range []int{3, 600 << 10, 20 << 20} {
 		data := strings.Repeat("A", size)
 		var own digest.Digester
@@ -34,16 +34,16 @@ func TestDigester(t *testing.T) {
 					t.Errorf("%d bytes: %v, %d forms", size, reason, len(forms))
 				}
 			}
-			forms, reason, err := d.Read(t.Context(), iotest.HalfReader(strings.NewReader(o.body)))
+			forms, reason, err := d.Read(t.Context(), iotest.HalfReader(strings.NewReader(o.body)), path)
 			if err != nil || reason != pipeline.NoReason || len(forms) != o.forms || !slices.Contains(forms, want) {
 				t.Errorf("%d bytes: %v, %v, %d forms", size, err, reason, len(forms))
 			}
 		}
 		broken := errors.New("broken")
-		if _, _, err := d.Read(t.Context(), io.MultiReader(strings.NewReader(`{"data":"`+data), iotest.ErrReader(broken))); !errors.Is(err, broken) {
+		if _, _, err := d.Read(t.Context(), io.MultiReader(strings.NewReader(`{"data":"`+data), iotest.ErrReader(broken)), path); !errors.Is(err, broken) {
 			t.Error(err)
 		}
-		if _, reason, err := d.Read(t.Context(), strings.NewReader(`{"data":"`+data)); err != nil || reason == pipeline.NoReason {
+		if _, reason, err := d.Read(t.Context(), strings.NewReader(`{"data":"`+data), path); err != nil || reason == pipeline.NoReason {
 			t.Error(reason, err)
 		}
 	}
@@ -51,7 +51,7 @@ func TestDigester(t *testing.T) {
 		if _, reason := d.Sums([]byte(body)); reason == pipeline.NoReason {
 			t.Errorf("%q has digests", body)
 		}
-		if _, reason, err := d.Read(t.Context(), strings.NewReader(body)); reason == pipeline.NoReason || err != nil {
+		if _, reason, err := d.Read(t.Context(), strings.NewReader(body), path); reason == pipeline.NoReason || err != nil {
 			t.Errorf("%q has digests, %v", body, err)
 		}
 	}
