@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -15,14 +16,19 @@ import (
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/find"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/deleting"
+	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/output"
+	"github.com/fhirhose/fhirhose/pipeline/verify"
 	"github.com/fhirhose/fhirhose/sinks/healthlake"
 )
 
 func newFind(c *cli) *cobra.Command {
 	var tenant string
+	var target bool
 	cmd := &cobra.Command{
 		Use:   "find",
 		Short: "Say what became of single resources; their ids come on stdin",
@@ -30,13 +36,15 @@ func newFind(c *cli) *cobra.Command {
 types. For each it says what the ledger knows of every version: its status, whether
 it was written, filtered or quarantined and why, file and line in the output, and of
 a quarantined one the object and record number of the export; which import of
-HealthLake took it, and whether HealthLake refused it; and whether the resource is
-live, deleted, unsettled or ambiguous.
+HealthLake took it, and whether HealthLake refused it; whether the resource is live,
+deleted, unsettled or ambiguous, and whether its delete was applied; and what
+verifications have found. --target asks the data store too, over REST, and says in
+which class of a verification the resource is now.
 
 Ids are PHI. They are taken from stdin alone, since other users of this machine can
 read a command line. The answers are PHI as well: they go to stdout and nowhere else.
 
-It needs a finished move, reads sink and state, writes nothing, and works beside a
+It needs a finished move, reads sink and state, changes neither, and works beside a
 running process; while an import holds the checkpoint, it cannot tell of imports, and
 says so. Any number of ids costs one pass over the ledger for each 32,768.
 
@@ -48,6 +56,7 @@ Exit codes: 0 every question is answered, if only with "the ledger does not know
 as the move has left it, 11 it is another run's, 12 not authorised.`,
 		Example: `  fhirhose find < ids.txt
   grep -o 'Patient/[^"]*' complaints.txt | fhirhose find -c clinic-a.yaml --json
+  fhirhose find --target < ids.txt
   fhirhose find --tenant clinic-7 < ids.txt      # of a job of all tenants`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 { // which are not repeated: they may be ids
@@ -60,15 +69,16 @@ as the move has left it, 11 it is another run's, 12 not authorised.`,
 			if err != nil {
 				return err
 			}
-			return c.find(cmd.Context(), job, tenant)
+			return c.find(cmd.Context(), job, tenant, target)
 		},
 	}
 	addSettings(cmd)
 	cmd.Flags().StringVar(&tenant, "tenant", "", "in a job of all tenants: whose resources")
+	cmd.Flags().BoolVar(&target, "target", false, "ask the data store too, and say what it holds")
 	return cmd
 }
 
-func (c *cli) find(ctx context.Context, job *jobfile.Job, tenant string) error {
+func (c *cli) find(ctx context.Context, job *jobfile.Job, tenant string, target bool) error {
 	ctx, cancel := c.stopping.atOnce(ctx)
 	defer cancel()
 	if err := oneTenant(job, tenant); err != nil {
@@ -78,6 +88,16 @@ func (c *cli) find(ctx context.Context, job *jobfile.Job, tenant string) error {
 	claim, err := c.tellImports(job, &f)
 	if err != nil {
 		return err
+	}
+	if f.Verified, err = verification.Load(job.State, tenant); err != nil {
+		return err
+	}
+	if target {
+		closeTarget, err := openTarget(ctx, job, &f)
+		if err != nil {
+			return err
+		}
+		defer closeTarget()
 	}
 	w := wiring{job: job, seen: newObservation(job)}
 	sinks, err := w.openSink(ctx, ctx)
@@ -133,8 +153,42 @@ func (c *cli) tellImports(job *jobfile.Job, f *find.Finder) (claim []byte, err e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	deletes, err := deleting.Result(store, f.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	f.DeletesOver, f.ImportEnded = deletes.Over, deletes.Last
+	if deletes.Kept > 0 {
+		f.DeletesKept = deleting.Kept(job.State, f.Tenant, deletes.Pass)
+	}
+	ended, err := importing.Ended(store, f.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	if ended.After(f.ImportEnded) {
+		f.ImportEnded = ended
+	}
 	f.Imports, err = importing.Records(store, f.Tenant)
 	return output.ClaimOf(store.Claim(), f.Tenant), err
+}
+
+// openTarget lets the data store answer. Large bodies pass through a folder of
+// state, which the function removes that it returns.
+func openTarget(ctx context.Context, job *jobfile.Job, f *find.Finder) (closeTarget func(), err error) {
+	d := destination{tenant: f.Tenant}
+	if d.datastore, err = job.Datastore(f.Tenant); err != nil {
+		return nil, err
+	}
+	if err := d.open(ctx, job); err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(verification.Dir(job.State, f.Tenant), "find.work")
+	if err := durable.MkdirAll(dir); err != nil {
+		return nil, durable.Failure("create", dir, err)
+	}
+	asker := verify.NewAsker(verify.Options{Dir: dir, Imported: f.ImportEnded, Marks: healthlake.Marks()})
+	f.Target = &find.Target{Reader: d.store.Answers(), Asker: asker}
+	return func() { _ = os.RemoveAll(dir) }, nil
 }
 
 // refuseOther refuses an output that another run has written than claim says; nil

@@ -8,11 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fhirhose/fhirhose/bench/generate"
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/find"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
 	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
+	"github.com/fhirhose/fhirhose/pipeline/verify"
+	"github.com/fhirhose/fhirhose/sinks/healthlake"
 	"github.com/fhirhose/fhirhose/sinks/healthlake/healthlaketest"
 )
 
@@ -208,4 +212,84 @@ Patient/b of tenant t1: the ledger does not know it
 	if got := f(0, "b", "find", "--tenant", "t2"); !strings.Contains(got, "Patient/b of tenant t2: live") || !strings.Contains(got, "line 2") {
 		t.Error(got)
 	}
+}
+
+// TestFindProof: what verifications found, what became of deletes, and what the data
+// store holds now.
+func TestFindProof(t *testing.T) {
+	gone := func(id string) []string { // a deleted resource of one type
+		row := func(v, status string) string {
+			return recordstest.CanaryRow(9, `"resourceType":{"S":"Patient"}`, `"resourceType":{"S":"Group"}`, `"id":{"S":"`+recordstest.Canary+`-9"`, `"id":{"S":"`+id+`"`,
+				`"vid":{"N":"1"}`, `"vid":{"N":"`+v+`"}`, `"AVAILABLE"`, `"`+status+`"`)
+		}
+		return []string{row("1", "DELETED"), row("2", "DELETED")}
+	}
+	r := newImportRig(t, healthlaketest.Traps{}, append(gone("gone"), gone("back")...)...).moved()
+	r.run(0, "import")
+	id := func(n int) string { return fmt.Sprintf("%s-%d", recordstest.Canary, n) }
+	store, err := healthlake.Open(t.Context(), healthlake.Options{Datastore: healthlaketest.DatastoreID, RequestsPerSecond: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(kind, id, more string) healthlake.Entry {
+		return healthlake.Entry{Method: "PUT", Type: kind, ID: id, Body: []byte(fmt.Sprintf(`{"resourceType":%q,"id":%q%s}`, kind, id, more))}
+	}
+	if _, err := store.Batch(t.Context(), []healthlake.Entry{put("Patient", "stranger", ""), put("Patient", id(2), `,"gender":"other"`), put("Group", "back", "")}); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(r.dir, "state")
+	findings, err := verification.OpenFindings(state, "", verification.Export, 0)
+	if err == nil {
+		err = findings.Add(&verification.Finding{Class: "different", Type: "Patient", ID: id(2), Object: "Patient-0.ndjson", Line: 3})
+	}
+	v := verification.New(verification.Export, "", "arn", "root")
+	if err == nil {
+		v.Findings, err = findings.Close(state)
+	}
+	if v.Ended = time.Unix(1000, 0).UTC(); err == nil {
+		err = v.Save(state)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	questions := []string{"Patient/" + id(1), "Patient/" + id(2), "Patient/" + id(0), "Group/gone", "Group/back", "Patient/stranger", "Patient/absent"}
+	a := r.ask(0, strings.Join(questions, "\n"), "--target")
+	got := ""
+	for _, one := range a {
+		if one.Live != nil {
+			got += one.Live.Class + "," + one.Live.Cause
+		}
+		got += ";"
+	}
+	// Clocks tell seconds: what was changed within that of the import is not told from what was imported so.
+	want := "equal,;CHANGED,;could not be checked,ambiguous id;deleted and gone,;CHANGED,;extra,;;"
+	for _, class := range []verify.Class{verify.Different, verify.DeletedPresent, verify.ChangedAfterImport} {
+		got = strings.ReplaceAll(got, class.String(), "CHANGED")
+	}
+	if got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	r.same(a[1].Verified, `[{"mode":"export","ended":"1970-01-01T00:16:40Z","class":"different","object":"Patient-0.ndjson","line":3}]`)
+	r.same([]any{a[0].Deletion, a[2].Deletion, a[3].Deletion}, `[null,{"done":false,"reason":"ambiguous"},{"done":true}]`)
+	if text := r.askText("Patient/"+id(2)+"\nGroup/gone\n"+id(0), "--target"); !strings.Contains(text, "  verification export: different; Patient-0.ndjson, line 3; ended 1970-01-01T00:16:40Z\n") ||
+		!strings.Contains(text, "  delete applied, or it was gone already\n  the target now: deleted and gone\n") || !strings.Contains(text, "not deleted in the target: ambiguous\n") {
+		t.Error(text)
+	}
+	if _, err := os.Stat(filepath.Join(verification.Dir(state, ""), "find.work")); err == nil {
+		t.Error("the work folder is left")
+	}
+}
+
+// askText is ask without --json.
+func (r *importRig) askText(stdin string, args ...string) string {
+	r.Helper()
+	var out, errors lockedBuffer
+	code := run(context.Background(), process{
+		args: append([]string{"find", "-c", filepath.Join(r.dir, "fhirhose.yaml")}, args...), stdin: strings.NewReader(stdin),
+		stdout: &out, stderr: &errors, setenv: os.Setenv, environ: os.Environ(), signals: r.signals, open: openMover,
+	})
+	if code != 0 {
+		r.Fatalf("exit code %d\n%s", code, &errors)
+	}
+	return out.String()
 }

@@ -28,22 +28,27 @@ type Reader interface {
 // ended when it returns.
 func (q *Inquiry) Current(ctx context.Context, book *ledger.Ledger, target Reader, p *Progress) error {
 	j := judge{imported: q.imported()}
-	return q.run(ctx, book, func(ctx context.Context, a *asker, s side) (out verdict, err error) {
-		var f *found
-		exists, err := target.Read(ctx, string(s.Type), string(s.ID), a.take(ctx, s, func(of *found) { f = of }))
-		switch {
-		case err != nil:
-			return out, err
-		case !exists:
-			out.class, out.cause = j.absent(s)
-		case f == nil:
-			return out, &pipeline.Error{Op: "read", Object: "a resource of the target", Kind: pipeline.KindFatal, Err: errors.New("it exists, and has no body")}
-		default:
-			out.class, out.cause = j.present(s, f)
-			out.reason = pipeline.Reason(f.first.reason)
-		}
-		return out, nil
+	return q.run(ctx, book, func(ctx context.Context, a *asker, s side) (verdict, error) {
+		return a.current(ctx, &j, s, target)
 	}, []Class{Missing, KnownStale, DeletedPresent}, p)
+}
+
+// current asks for the current version of a resource, and judges it.
+func (a *asker) current(ctx context.Context, j *judge, s side, target Reader) (out verdict, err error) {
+	var f *found
+	exists, err := target.Read(ctx, string(s.Type), string(s.ID), a.take(ctx, s, func(of *found) { f = of }))
+	switch {
+	case err != nil:
+		return out, err
+	case !exists:
+		out.class, out.cause = j.absent(s)
+	case f == nil:
+		return out, &pipeline.Error{Op: "read", Object: "a resource of the target", Kind: pipeline.KindFatal, Err: errors.New("it exists, and has no body")}
+	default:
+		out.class, out.cause = j.present(s, f)
+		out.reason = pipeline.Reason(f.first.reason)
+	}
+	return out, nil
 }
 
 // asker reads bodies, one at a time.

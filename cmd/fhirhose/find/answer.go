@@ -20,6 +20,10 @@ type Answer struct {
 	Duplicates int64     `json:"duplicates,omitempty"`
 	Holes      int64     `json:"version_holes,omitempty"`
 	Versions   []Version `json:"versions,omitempty"`
+
+	Deletion *Deletion  `json:"deletion,omitempty"` // nil: none was applied
+	Verified []Verified `json:"verified,omitempty"` // what verifications found, where it is not OK
+	Live     *Live      `json:"target,omitempty"`   // nil: the target was not asked, or has no such resource
 }
 
 // Version is a ledger entry, and what came of it.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
+	"time"
 
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/ledger"
 )
@@ -27,7 +30,15 @@ type Finder struct {
 	// Quarantine are the files of the quarantine, as far as they can be opened.
 	Quarantine []string
 	Open       func(ctx context.Context, name string) (io.ReadCloser, error)
+
+	Verified    []*verification.Result // the last of each mode
+	ImportEnded time.Time              // the last import or delete, by the target's clock; zero is unknown
+	DeletesOver bool                   // deletes were applied to the target
+	DeletesKept string                 // file of what they have left; "" is none
+	Target      *Target                // nil: it is not asked
 }
+
+func (f *Finder) path(name string) string { return filepath.Join(f.State, name) }
 
 // Answer answers questions, at most AtOnce. A question without a type has an answer
 // for each type; every question has one at least.
@@ -41,12 +52,19 @@ func (f *Finder) Answer(ctx context.Context, questions []Question) ([]*Answer, e
 		if err != nil {
 			return nil, err
 		}
-		found[string(r.ID)] = append(found[string(r.ID)], answerOf(r, f.Tenant, f.Imports))
+		a := answerOf(r, f.Tenant, f.Imports)
+		if a.Live, err = f.Target.ask(ctx, r); err != nil {
+			return nil, err
+		}
+		found[a.ID] = append(found[a.ID], a)
 	}
 	if err := f.addRefusals(ctx, found); err != nil {
 		return nil, err
 	}
 	if err := f.addQuarantine(ctx, found); err != nil {
+		return nil, err
+	}
+	if err := f.addVerified(ctx, found); err != nil {
 		return nil, err
 	}
 	var answers []*Answer
@@ -59,9 +77,14 @@ func (f *Finder) Answer(ctx context.Context, questions []Question) ([]*Answer, e
 				answers = append(answers, &again)
 			}
 		}
-		if len(answers) == before {
-			answers = append(answers, &Answer{Asked: q.String(), Tenant: f.Tenant, Type: q.Type, ID: q.ID})
+		if len(answers) > before {
+			continue
 		}
+		live, err := f.Target.askUnknown(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, &Answer{Asked: q.String(), Tenant: f.Tenant, Type: q.Type, ID: q.ID, Live: live})
 	}
 	return answers, nil
 }

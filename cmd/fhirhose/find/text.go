@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // WriteJSON writes answers, one line each.
@@ -37,12 +38,51 @@ func (a *Answer) write(b *strings.Builder) {
 	}
 	if !a.Known {
 		line("%s%s: the ledger does not know it", a.Asked, where)
+		a.Live.write(line)
 		return
 	}
 	line("%s/%s%s: %s", a.Type, a.ID, where, strings.Join(a.words(), "; "))
 	for i := range a.Versions {
 		v := &a.Versions[i]
 		line("  v%d  %s  %s  %s", v.Version, v.Status, orUnknown(v.LastUpdated), strings.Join(v.words(), "; "))
+	}
+	switch d := a.Deletion; {
+	case d == nil:
+	case d.Done:
+		line("  delete applied, or it was gone already")
+	default:
+		line("  not deleted in the target: %s", d.Reason)
+	}
+	for _, v := range a.Verified {
+		line("  verification %s: %s", v.Mode, strings.Join(v.words(), "; "))
+	}
+	a.Live.write(line)
+}
+
+func (v *Verified) words() []string {
+	all := []string{v.Class}
+	if v.Cause != "" {
+		all[0] += " (" + v.Cause + ")"
+	}
+	if v.Detail != "" {
+		all = append(all, "at "+v.Detail)
+	}
+	if v.Object != "" {
+		all = append(all, fmt.Sprintf("%s, line %d", v.Object, v.Line))
+	}
+	if v.Ended.IsZero() {
+		return append(all, "it has not come to its end")
+	}
+	return append(all, "ended "+v.Ended.Format(time.RFC3339))
+}
+
+func (l *Live) write(line func(string, ...any)) {
+	switch {
+	case l == nil:
+	case l.Cause != "":
+		line("  the target now: %s (%s)", l.Class, l.Cause)
+	default:
+		line("  the target now: %s", l.Class)
 	}
 }
 
