@@ -34,15 +34,18 @@ func (r *verifyRig) plant() map[string]int64 {
 }
 
 // TestVerifyServiceFaults: answers that are lost, throttled or late start no second
-// export (WI1, WI4, WI6).
+// export, and credentials are asked for anew (WI1, WI4, WI6, WV9).
 func TestVerifyServiceFaults(t *testing.T) {
 	r := newVerifyRig(t, healthlaketest.Traps{})
 	r.simulation.SetTraps(func(traps *healthlaketest.Traps) {
 		traps.Submitted, traps.Queued, traps.Running = time.Millisecond, 2*time.Millisecond, time.Millisecond
 		traps.ListLag, traps.ThrottleEvery = time.Hour, 3
 		traps.Fault = func(c healthlaketest.Call) healthlaketest.Fault {
-			if c.Op == "StartFHIRExportJob" && c.N == 1 {
+			switch {
+			case c.Op == "StartFHIRExportJob" && c.N == 1:
 				return healthlaketest.Lost
+			case c.Op == "DescribeFHIRExportJob" && c.N == 1:
+				return healthlaketest.Unauthorized
 			}
 			return healthlaketest.NoFault
 		}
@@ -140,12 +143,7 @@ func TestVerifyStopped(t *testing.T) {
 func TestVerifyChangedExport(t *testing.T) {
 	r := newVerifyRig(t, healthlaketest.Traps{})
 	r.plant()
-	remove := faultpoint.Set(func(point string) error {
-		if _, err := os.Stat(filepath.Join(r.dir, "state", "verify", "export.work", "run-00000001")); err == nil {
-			return errors.New("killed")
-		}
-		return nil
-	})
+	remove := r.killWith("run-00000001")
 	r.run(5, "verify", "--limits.workers=1")
 	remove()
 	changed := 0
@@ -163,6 +161,47 @@ func TestVerifyChangedExport(t *testing.T) {
 	r.run(2, "verify", "--verify.export_to=s3://other/place")
 	r.says("verify.export_to", "not in the bucket")
 	r.run(4, "verify", "--again")
+}
+
+// TestVerifyAnewAfterKill: what was digested of one export is no answer about
+// another.
+func TestVerifyAnewAfterKill(t *testing.T) {
+	r := newVerifyRig(t, healthlaketest.Traps{})
+	remove := r.killWith("complete.json")
+	r.run(5, "verify")
+	remove()
+	want := r.plant()
+	r.run(4, "verify", "--again")
+	r.classes("export", want)
+	if n := r.exports(); n != 2 {
+		t.Errorf("%d exports", n)
+	}
+}
+
+// TestVerifyUnreadable: a line of which nobody knows whose it is proves no delete,
+// and is never good.
+func TestVerifyUnreadable(t *testing.T) {
+	r := newVerifyRig(t, healthlaketest.Traps{})
+	remove := r.killWith("")
+	r.run(5, "verify")
+	remove()
+	r.memory.Put(strings.TrimPrefix(r.result("export").Output, "s3://bucket/")+"x.ndjson", []byte("\n{\"resourceType\":\"Pat\n"))
+	r.run(4, "verify")
+	r.says("! could not be checked  3", "unreadable 1", "1 of them: unreadable line", "2 of them: unreadable line elsewhere")
+	r.classes("export", map[string]int64{"equal": live, "could not be checked": 3})
+	if n := r.exports(); n != 1 || len(r.findings()) != 3 || r.findings()[0].Object != "x.ndjson" || r.findings()[0].Line != 2 || r.findings()[0].Reason == "" {
+		t.Errorf("%d exports, %+v", n, r.findings())
+	}
+}
+
+// killWith ends the verb as soon as a file of its work is there.
+func (r *verifyRig) killWith(name string) (remove func()) {
+	return faultpoint.Set(func(string) error {
+		if _, err := os.Stat(filepath.Join(r.dir, "state", "verify", "export.work", name)); err == nil {
+			return errors.New("killed")
+		}
+		return nil
+	})
 }
 
 // TestVerifyKilledAtEveryStep lets the disk fail at each step in turn, for good, as

@@ -23,6 +23,7 @@ type fake struct {
 	unseen time.Duration // how long a new job is not found
 	phases []phase       // of each job
 	fail   func() error  // asked before and after each call; nil: all is well
+	starts func()        // told of each start; may be nil
 }
 
 type phase struct {
@@ -49,6 +50,9 @@ func (f *fake) call(do func()) error {
 }
 
 func (f *fake) StartExport(_ context.Context, token, name string) (id string, err error) {
+	if f.starts != nil {
+		f.starts()
+	}
 	err = f.call(func() {
 		for _, j := range f.jobs {
 			if j.token == token {
@@ -166,6 +170,36 @@ func TestRun(t *testing.T) {
 		}
 		if last, err := exporting.Last(store, "nobody"); last != nil || err != nil {
 			t.Error(last, err)
+		}
+	})
+}
+
+// TestIntent: what is asked for is stored before it is asked for, and every process
+// of a run asks for the same (WI1).
+func TestIntent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := map[string]bool{}
+		for range 2 {
+			store, target := memory{}, &fake{}
+			target.starts = func() {
+				last, err := exporting.Last(store, "")
+				if err != nil || last == nil || last.Name == "" || last.Token == "" || last.Job != "" {
+					t.Errorf("%+v, %v", last, err)
+				}
+			}
+			if _, err := exporting.New(target, store, options("")).Run(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+			tokens[target.jobs[0].token] = true
+			o := options("")
+			o.Target = "other"
+			if _, err := exporting.New(target, store, o).Run(t.Context(), 1); pipeline.KindOf(err) != pipeline.KindCheckpoint {
+				t.Errorf("the export of another store: %v", err)
+			}
+			time.Sleep(time.Hour)
+		}
+		if len(tokens) != 1 {
+			t.Error(tokens)
 		}
 	})
 }

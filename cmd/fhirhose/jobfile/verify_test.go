@@ -43,6 +43,8 @@ func TestVerify(t *testing.T) {
 		}
 		f("s3://bulk/verified", at, "verify.export_to", other, true)
 	}
+	f("dynamodb_export: {location: s3://bulk/export}", `dynamodb_export: {table_arn: "arn:aws:dynamodb:us-east-1:123456789012:table/resource-db", export_to: s3://bulk/verified/x}`,
+		"verify.export_to", "source.dynamodb_export.export_to", true)
 	f(`tenant: ""`, `tenant: "*"`, "target.healthlake.datastore", "all tenants", false)
 	for at, fine := range map[string]bool{"s3://bulk/verified": true, "s3://bulk": false, "s3://bulk/out/t": false, "s3://bulk/out/t/a": false, "s3://bulk/out/t/b": true} {
 		all := strings.NewReplacer(`tenant: ""`, `tenant: "*"`, "s3://bulk/verified", at).Replace(settings)
