@@ -76,18 +76,19 @@ func (c *cli) migrate(ctx context.Context, job *jobfile.Job) error {
 	for _, p := range quiet.phases(job) {
 		log.Info("phase", "of", job.Name, "verb", p.name)
 		err := quiet.persist(ctx, log, p)
+		c.note("phase", map[string]any{"verb": p.name, "exit": exitCode(err, c.stopping)})
 		switch code := exitCode(err, c.stopping); {
 		case c.stopping.signal() != nil:
 			return cmp.Or(err, endWith(signalCode(c.stopping.signal()))) // nil: it was finished by then
 		case code != exitDone && !p.passes(code):
 			// The report says what is open, and the verb how the process ends.
-			if reported := c.report(job); reported != nil && !isQuiet(reported) {
+			if reported := c.report(job, reportFlags{}); reported != nil && !isQuiet(reported) {
 				log.Warn("no report", "error", reported)
 			}
 			return err
 		}
 	}
-	return c.report(job)
+	return c.report(job, reportFlags{})
 }
 
 // phases are the verbs of a job's migration.

@@ -20,7 +20,6 @@ import (
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
-	"github.com/fhirhose/fhirhose/pipeline/deleting"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/ledger"
 	"github.com/fhirhose/fhirhose/pipeline/records"
@@ -227,7 +226,7 @@ func (v *verifying) one(ctx context.Context, mode string, again bool) (*verifica
 	}
 	v.result = verification.New(mode, v.tenant, v.about.ARN, v.moved.LedgerRoot(v.tenant), v.mode.classes...)
 	var err error
-	if v.result.Changed, err = v.changed(); err != nil {
+	if v.result.Changed, err = lastChange(v.store, v.tenant); err != nil {
 		return nil, err
 	}
 	known, err := verification.Load(v.job.State, v.tenant)
@@ -270,20 +269,6 @@ func (v *verifying) one(ctx context.Context, mode string, again bool) (*verifica
 		}
 	})
 	return v.result, v.tidy()
-}
-
-// changed is when the last import or delete of ours ended, by the target's clock;
-// zero if nobody knows.
-func (v *verifying) changed() (time.Time, error) {
-	imported, err := importing.Ended(v.store, v.tenant)
-	if err != nil {
-		return time.Time{}, err
-	}
-	deleted, err := deleting.Ended(v.store, v.tenant)
-	if deleted.After(imported) {
-		return deleted, err
-	}
-	return imported, err
 }
 
 // memory is the share of limits.memory that a mode may hold; the other half is for

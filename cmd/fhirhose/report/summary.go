@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/fhirhose/fhirhose/metrics"
 )
@@ -46,6 +47,16 @@ type Context struct {
 	State   string // directory
 	Output  string // the job's folder in the sink
 	Tenant  string // in a job of all tenants, the folder of one of them, in words
+	File    string // the job file as -c named it; "" the default
+}
+
+// command is what the operator types for a verb of this job.
+func (c Context) command(verb string, args ...string) string {
+	words := append([]string{"fhirhose", verb}, args...)
+	if c.File != "" {
+		words = append(words, "-c", c.File)
+	}
+	return strings.Join(words, " ")
 }
 
 // Summarize derives a report from s.

@@ -16,8 +16,14 @@ import (
 
 // Text writes the report of a job. Sections without content are left out.
 func Text(out io.Writer, s *metrics.Status, c Context) error {
-	sum := Summarize(s, c)
 	p := &printer{}
+	p.body(s, Summarize(s, c), func() {})
+	_, err := io.WriteString(out, p.String())
+	return err
+}
+
+// body writes all sections; more comes before the last one.
+func (p *printer) body(s *metrics.Status, sum Summary, more func()) {
 	p.line("job %s: %s", s.Job, sum.Verdict)
 	if s.Error != "" {
 		p.line("  error   %s", s.Error)
@@ -33,12 +39,11 @@ func Text(out io.Writer, s *metrics.Status, c Context) error {
 	p.oddities(s)
 	p.folders(s)
 	p.speed(s, sum)
+	more()
 	p.section("Where to look")
 	for _, place := range sum.LookAt {
 		p.line("  - %s", place)
 	}
-	_, err := io.WriteString(out, p.String())
-	return err
 }
 
 type printer struct{ strings.Builder }

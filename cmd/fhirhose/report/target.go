@@ -1,0 +1,108 @@
+package report
+
+import (
+	"time"
+
+	"github.com/fhirhose/fhirhose/metrics"
+)
+
+// Target is what is known of a job's data stores. It holds no id and no value
+// (I10): tenants, counts, and names of a target's jobs.
+type Target struct {
+	// Unknown says why the checkpoint was not read, "" if it was. Then nothing is
+	// known of the data stores.
+	Unknown string  `json:"unknown,omitempty"`
+	Stores  []Store `json:"stores"` // by tenant
+}
+
+// Store is one data store: of a job, or of one of its tenants.
+type Store struct {
+	Tenant    string `json:"tenant,omitempty"`
+	Datastore string `json:"datastore"`     // ARN once something was sent, before that its id
+	Ledger    string `json:"ledger_sha256"` // over the segments of the tenant's ledger
+
+	Folders []Folder         `json:"folders"`           // in the order of import
+	Refused map[string]int64 `json:"refused,omitempty"` // resources by HealthLake's reason
+	// Stale are resources of which the target holds an earlier version than the
+	// last, because it has refused that one.
+	Stale   int64         `json:"stale_in_target"`
+	Deletes *Deletes      `json:"deletes,omitempty"` // nil: none has begun
+	Checks  []Check       `json:"verifications"`     // the last of each mode, the latest first
+	Changed time.Time     `json:"changed,omitzero"`  // when the last import or delete ended, by the target's clock
+	Moved   LedgerOutcome `json:"moved"`
+}
+
+// LedgerOutcome is what the ledger of a tenant says of its resources.
+type LedgerOutcome struct {
+	Resources int64 `json:"resources"`
+	Deleted   int64 `json:"deleted"`
+	Unsettled int64 `json:"unsettled"`
+	Ambiguous int64 `json:"ambiguous"`
+}
+
+// OutcomeOf takes from a ledger's totals what matters to a target.
+func OutcomeOf(l *metrics.LedgerTotals) LedgerOutcome {
+	if l == nil {
+		return LedgerOutcome{}
+	}
+	return LedgerOutcome{l.Resources, l.Deleted, l.Unsettled, l.Ambiguous}
+}
+
+// Folder is one import.
+type Folder struct {
+	Name     string    `json:"folder"`
+	Lines    int64     `json:"lines"`
+	Job      string    `json:"job,omitempty"`    // of the target
+	Status   string    `json:"status,omitempty"` // the target's last word
+	Over     bool      `json:"over"`             // the target's job has ended
+	Done     bool      `json:"done"`             // and every line is accounted for
+	Imported int64     `json:"imported"`
+	Refused  int64     `json:"refused"`
+	Ended    time.Time `json:"ended,omitzero"`
+}
+
+// Deletes are what became of the resources that are deleted in the source.
+type Deletes struct {
+	Over      bool  `json:"over"` // all were looked at
+	Deleted   int64 `json:"deleted"`
+	Gone      int64 `json:"gone"`
+	Changed   int64 `json:"changed_after_import"`
+	Unchecked int64 `json:"not_checked"`
+	Refused   int64 `json:"refused"`
+}
+
+// Check is one verification.
+type Check struct {
+	Mode    string           `json:"mode"`
+	Begun   time.Time        `json:"begun"`
+	Ended   time.Time        `json:"ended,omitzero"`
+	Share   string           `json:"share,omitempty"` // of the resources, if not all
+	Checked int64            `json:"checked"`
+	Classes []ClassCount     `json:"classes"` // those that are OK first
+	Causes  map[string]int64 `json:"causes,omitempty"`
+	Job     string           `json:"job,omitempty"`      // the target's export job
+	Details string           `json:"findings,omitempty"` // file in the state directory; PHI
+	// Void says why this proves nothing of what was moved and is there now, "" if
+	// it does.
+	Void string `json:"void,omitempty"`
+}
+
+// ClassCount is how many resources are in a class.
+type ClassCount struct {
+	Name  string `json:"class"`
+	Count int64  `json:"count"`
+	OK    bool   `json:"ok"`
+}
+
+// bad counts what needs attention.
+func (c *Check) bad() (n int64) {
+	for _, class := range c.Classes {
+		if !class.OK {
+			n += class.Count
+		}
+	}
+	return n
+}
+
+// Strong tells whether a mode looks at every resource.
+func (c *Check) strong() bool { return c.Mode == "export" || c.Mode == "full" && c.Share == "" }

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fhirhose/fhirhose/checkpoint"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/audit"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/report"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
+	"github.com/fhirhose/fhirhose/metrics"
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/deleting"
+	"github.com/fhirhose/fhirhose/pipeline/durable"
+	"github.com/fhirhose/fhirhose/pipeline/importing"
+	"github.com/fhirhose/fhirhose/pipeline/records"
+	"github.com/fhirhose/fhirhose/pipeline/verify"
+)
+
+// factsOf gathers what a report says beside the status. It changes nothing.
+func factsOf(job *jobfile.Job, s *metrics.Status, in report.Context) (f report.Facts, err error) {
+	f.Made, f.Settings = time.Now(), settingsOf(job)
+	if f.Audit, err = auditOf(job); err != nil {
+		return f, err
+	}
+	if to := job.Target.HealthLake; to.Datastore == "" && to.Datastores == nil {
+		return f, nil
+	}
+	f.Target, err = targetOf(job, s, in)
+	return f, err
+}
+
+func settingsOf(job *jobfile.Job) map[string]string {
+	settings := make(map[string]string, len(job.Values))
+	for key, value := range job.Values {
+		settings[key] = audit.Redact(key, value)
+	}
+	return settings
+}
+
+// targetOf reads what the checkpoint knows of the job's data stores. A process at
+// work holds it.
+func targetOf(job *jobfile.Job, s *metrics.Status, in report.Context) (*report.Target, error) {
+	if in.Running {
+		return &report.Target{Unknown: "process " + in.PID + " is at work"}, nil
+	}
+	if s.Phase != metrics.PhaseDone {
+		return &report.Target{}, nil
+	}
+	store, err := checkpoint.Reopen(filepath.Join(job.State, checkpointFile))
+	if pipeline.KindOf(err) == pipeline.KindClaimed {
+		return &report.Target{Unknown: "another process has just begun"}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	t, err := storesOf(job, store)
+	return t, errors.Join(err, store.Close())
+}
+
+func storesOf(job *jobfile.Job, store *checkpoint.Store) (*report.Target, error) {
+	moved, err := records.Result(store)
+	if err != nil {
+		return nil, err
+	}
+	to, err := destinationsOf(job, moved)
+	if err != nil {
+		return nil, err
+	}
+	t := new(report.Target)
+	for _, d := range to {
+		known, err := storeOf(job, store, moved, d)
+		if err != nil {
+			return nil, err
+		}
+		t.Stores = append(t.Stores, *known)
+	}
+	return t, nil
+}
+
+func storeOf(job *jobfile.Job, store *checkpoint.Store, moved *records.Finished, d *destination) (*report.Store, error) {
+	s := &report.Store{Tenant: d.tenant, Datastore: d.datastore, Ledger: moved.LedgerRoot(d.tenant), Folders: []report.Folder{}, Checks: []report.Check{}}
+	s.Moved = report.OutcomeOf(moved.Status.Ledger)
+	if d.tenant != "" {
+		s.Moved = report.LedgerOutcome{}
+		if totals := moved.Status.Tenants[d.tenant]; totals != nil {
+			s.Moved = report.OutcomeOf(totals.Ledger)
+		}
+	}
+	imports, err := importing.Records(store, d.tenant)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range d.folders {
+		folder := report.Folder{Name: f.Name, Lines: f.Lines}
+		if r := imports[f.Name]; r != nil {
+			folder.Job, folder.Status, folder.Over, folder.Done, folder.Ended = r.Job, r.Status, r.Over, r.Done, r.Ended
+			folder.Imported, folder.Refused = r.Imported, r.Failed
+			s.Datastore = r.Target
+			if r.Failed > 0 {
+				if err := countRefused(importing.Failures(job.State, d.tenant, f.Name), r.Failed, &s.Refused); err != nil {
+					return nil, err
+				}
+			}
+		}
+		s.Folders = append(s.Folders, folder)
+	}
+	if s.Deletes, err = deletesOf(store, d.tenant); err != nil {
+		return nil, err
+	}
+	if s.Changed, err = lastChange(store, d.tenant); err != nil {
+		return nil, err
+	}
+	results, err := verification.Load(job.State, d.tenant)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range results {
+		s.Checks = append(s.Checks, checkOf(r, s))
+	}
+	return s, nil
+}
+
+// lastChange is when the last import or delete of ours ended, by the target's clock;
+// zero if nobody knows.
+func lastChange(store *checkpoint.Store, tenant string) (time.Time, error) {
+	imported, err := importing.Ended(store, tenant)
+	if err != nil {
+		return time.Time{}, err
+	}
+	deleted, err := deleting.Ended(store, tenant)
+	if deleted.After(imported) {
+		return deleted, err
+	}
+	return imported, err
+}
+
+func deletesOf(store *checkpoint.Store, tenant string) (*report.Deletes, error) {
+	r, err := deleting.Result(store, tenant)
+	if err != nil || r.Pass == 0 {
+		return nil, err
+	}
+	return &report.Deletes{Over: r.Over, Deleted: r.Deleted, Gone: r.Gone, Changed: r.Changed, Unchecked: r.Unchecked, Refused: r.Refused}, nil
+}
+
+// checkOf tells what a verification found, and whether it still proves anything.
+func checkOf(r *verification.Result, s *report.Store) report.Check {
+	c := report.Check{
+		Mode: r.Mode, Begun: r.Begun, Ended: r.Ended, Share: r.Share, Checked: r.Checked, Causes: r.Causes, Job: r.Job, Details: r.Findings,
+	}
+	for _, class := range verify.Classes() {
+		if n, told := r.Classes[class.String()]; told {
+			c.Classes = append(c.Classes, report.ClassCount{Name: class.String(), Count: n, OK: class.OK()})
+		}
+	}
+	for name, n := range r.Classes { // of another release
+		if !slices.ContainsFunc(c.Classes, func(of report.ClassCount) bool { return of.Name == name }) {
+			c.Classes = append(c.Classes, report.ClassCount{Name: name, Count: n})
+		}
+	}
+	switch {
+	case r.Ended.IsZero():
+		c.Void = "it was interrupted, or is at work"
+	case r.LedgerRoot != s.Ledger:
+		c.Void = "it is of another move's ledger"
+	case r.Target != s.Datastore:
+		c.Void = "it is of another data store"
+	case !r.Changed.Equal(s.Changed):
+		c.Void = "something was imported or deleted since"
+	}
+	return c
+}
+
+// reasonCode is what a reason may look like: anything else in the file is not
+// repeated (I10).
+var reasonCode = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_:.-]{0,60}$`)
+
+// countRefused counts the lines of a file of refused resources by reason. Those
+// that the file does not tell are "untold".
+func countRefused(path string, want int64, into *map[string]int64) error {
+	if *into == nil {
+		*into = map[string]int64{}
+	}
+	counts := *into
+	told := int64(0)
+	err := eachLine(path, func(line *struct {
+		Reason string `json:"reason"`
+	},
+	) error {
+		if !reasonCode.MatchString(line.Reason) {
+			line.Reason = "other"
+		}
+		counts[line.Reason]++
+		told++
+		return nil
+	})
+	if told < want {
+		counts["untold"] += want - told
+	}
+	return err
+}
+
+// eachLine decodes a file of NDJSON. An absent one has no lines.
+func eachLine[T any](path string, f func(*T) error) error {
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return durable.Failure("read", path, err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	decoder := json.NewDecoder(file)
+	for {
+		line := new(T)
+		switch err := decoder.Decode(line); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil: // the decoder's own words may quote
+			return &pipeline.Error{Op: "read", Object: path, Kind: pipeline.KindOther, Err: errors.New("it is not as it was written"), Hint: "look at the file; it is PHI"}
+		}
+		if err := f(line); err != nil {
+			return err
+		}
+	}
+}
+
+// listedRuns bounds the runs that a report lists.
+const listedRuns = 200
+
+// auditOf reads the audit log, and follows its chain.
+func auditOf(job *jobfile.Job) (*report.Audit, error) {
+	a := &report.Audit{Runs: []report.Run{}}
+	open := map[string]int{} // runs without an end, by process and verb
+	head, err := audit.Read(auditFile(job), func(e *audit.Entry) error {
+		key := e.Process + " " + e.Verb
+		switch at, known := open[key]; {
+		case e.Start != nil:
+			open[key] = len(a.Runs)
+			a.Runs = append(a.Runs, report.Run{
+				Verb: e.Verb, Began: e.Time, Principal: e.Start.Principal.ARN, Host: e.Start.Host, User: e.Start.User,
+				Version: e.Start.Version, Binary: e.Start.Binary, Flags: e.Start.Flags,
+			})
+		case e.End != nil && known:
+			a.Runs[at].Ended, a.Runs[at].Exit = e.Time, e.End.Exit
+			delete(open, key)
+		}
+		return nil
+	})
+	a.Entries, a.SHA256, a.Time = head.Entries, head.SHA256, head.Time
+	if errors.Is(err, audit.ErrBroken) {
+		a.Broken, err = fmt.Sprint(cmp.Or(errors.Unwrap(err), err)), nil
+	}
+	if more := len(a.Runs) - listedRuns; more > 0 {
+		a.Runs, a.Earlier = a.Runs[more:], int64(more)
+	}
+	return a, err
+}
+
+// mostFindings bounds the single resources that a report names.
+const mostFindings = 10_000
+
+// addFindings appends what was found of single resources: ids, which are PHI.
+func addFindings(job *jobfile.Job, f *report.Facts) error {
+	f.WithIDs = true
+	if f.Target == nil {
+		return nil
+	}
+	add := func(it report.Finding) {
+		if len(f.Findings) < mostFindings {
+			f.Findings = append(f.Findings, it)
+			return
+		}
+		f.More++
+	}
+	for i := range f.Target.Stores {
+		s := &f.Target.Stores[i]
+		for _, c := range s.Checks {
+			if c.Details == "" || c.Void != "" {
+				continue
+			}
+			err := eachLine(filepath.Join(job.State, c.Details), func(line *verification.Finding) error {
+				detail := strings.TrimSpace(strings.Join([]string{line.Cause, line.Detail, line.Reason}, " "))
+				add(report.Finding{Tenant: s.Tenant, From: "verify " + c.Mode, Class: line.Class, Type: line.Type, ID: line.ID, Version: line.Version, Detail: detail})
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
