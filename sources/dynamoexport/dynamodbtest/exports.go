@@ -2,6 +2,7 @@ package dynamodbtest
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ type startRequest struct {
 type export struct {
 	startRequest
 	number  int
+	folder  string // of AWSDynamoDB; "" is the bucket itself
 	arn     string
 	started time.Time
 	at      time.Time // the moment that it shows
@@ -45,10 +47,7 @@ func (e *export) id() string {
 // key is that of a file of the export.
 func (e *export) key(name string) string {
 	key := "AWSDynamoDB/" + e.id() + "/" + name
-	if e.Prefix == "" {
-		return key
-	}
-	return e.Prefix + "/" + key
+	return path.Join(e.folder, key)
 }
 
 const tokenLife = 8 * time.Hour
@@ -80,7 +79,7 @@ func (s *Simulation) start(in startRequest) (any, *apiError) {
 		return nil, refused("InvalidExportTimeException", "ExportTime is in the future.")
 	}
 	e := &export{
-		startRequest: in, number: len(s.exports) + 1, started: now, at: now.Truncate(time.Second), status: "IN_PROGRESS",
+		startRequest: in, number: len(s.exports) + 1, folder: path.Join(in.Prefix, s.traps.Below), started: now, at: now.Truncate(time.Second), status: "IN_PROGRESS",
 		arn: fmt.Sprintf("%s/export/%014d-%08x", in.TableARN, now.UnixMilli(), 0x2d8752fd+len(s.exports)),
 	}
 	if in.Time != nil {

@@ -53,6 +53,8 @@ type Traps struct {
 	TokenLife time.Duration
 	// Fail says why an export fails, code "" being no reason. n counts exports from 1.
 	Fail func(n int) (code, message string)
+	// Below is a folder within the prefix that was asked for, in which exports lie.
+	Below string
 	// Status is what an export is said to be while it runs; "" is IN_PROGRESS.
 	Status string
 
@@ -71,7 +73,7 @@ type Call struct {
 // Fault is a way in which a call goes wrong.
 type Fault string
 
-// The faults. Only Lost and Damaged are carried out.
+// The faults. Only Lost and Truncated are carried out.
 const (
 	NoFault     Fault = ""
 	Throttled   Fault = "throttled"    // ThrottlingException
@@ -81,7 +83,7 @@ const (
 	Denied      Fault = "denied"       // AccessDeniedException
 	Reset       Fault = "reset"        // the connection breaks before
 	Lost        Fault = "lost"         // the connection breaks after
-	Damaged     Fault = "damaged"      // the answer does not match its checksum
+	Truncated   Fault = "truncated"    // it breaks within the answer
 )
 
 func orElse[T comparable](value, otherwise T) T {

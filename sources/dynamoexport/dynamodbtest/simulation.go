@@ -93,16 +93,17 @@ func (s *Simulation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if fault == Reset || fault == Lost {
 		panic(http.ErrAbortHandler)
 	}
-	sum := crc32.ChecksumIEEE(answer)
-	if fault == Damaged {
-		sum++
-	}
 	header := w.Header()
 	header.Set("Date", s.options.Now().UTC().Format(http.TimeFormat))
 	header.Set("Content-Type", "application/x-amz-json-1.0")
 	header.Set("Content-Length", strconv.Itoa(len(answer)))
-	header.Set("X-Amz-Crc32", strconv.FormatUint(uint64(sum), 10))
+	header.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10))
 	w.WriteHeader(status)
+	if fault == Truncated {
+		_, _ = w.Write(answer[:len(answer)/2])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
 	_, _ = w.Write(answer)
 }
 
@@ -165,7 +166,7 @@ func injected(fault Fault) *apiError {
 		return refused("ExpiredTokenException", "The security token included in the request is expired.")
 	case Denied:
 		return refused("AccessDeniedException", "User is not authorized to perform this action.")
-	case NoFault, Reset, Lost, Damaged:
+	case NoFault, Reset, Lost, Truncated:
 	}
 	return nil
 }

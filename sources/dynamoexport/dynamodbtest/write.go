@@ -45,7 +45,7 @@ func (s *Simulation) write(e *export) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	dir = filepath.Join(dir, e.id())
-	if e.items, e.bytes, err = s.tables[e.TableARN].Write(dir, e.Prefix); err != nil {
+	if e.items, e.bytes, err = s.tables[e.TableARN].Write(dir, e.folder); err != nil {
 		return err
 	}
 	ctx := context.Background()

@@ -72,8 +72,8 @@ func (f finding) isThrottled() bool {
 	return known || f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable
 }
 
-// isNetwork is true of everything that is no refusal: an answer that never came,
-// that broke off, or that does not match its checksum.
+// isNetwork is true of everything that is no refusal: an answer that never came, or
+// that broke off.
 func (f finding) isNetwork() bool { return !f.credentials && f.status < 300 }
 
 func (f finding) isTransient() bool { return f.isThrottled() || f.isNetwork() || f.status >= 500 }

@@ -40,7 +40,7 @@ var table = dynamodbtest.Table{
 	},
 }
 
-var request = tableexport.Request{Table: dynamodbtest.TableARN, Bucket: "bucket", Prefix: "exports/a", KMSKey: "key"}
+var request = tableexport.Request{Table: dynamodbtest.TableARN, Bucket: "bucket", Prefix: "exports/a", KMSKey: "key", Owner: "123456789012"}
 
 // rig is a simulation, reached without a network, its buckets, and a state.
 type rig struct {

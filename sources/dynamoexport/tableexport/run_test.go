@@ -2,6 +2,7 @@ package tableexport_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,7 @@ import (
 )
 
 // An export of two days is waited for with growing intervals, through throttling,
-// server failures, lost and damaged answers, and is one that can be read (WE1, WE11,
+// server failures, lost and truncated answers, and is one that can be read (WE1, WE11,
 // WE12).
 func TestTwoDays(t *testing.T) {
 	traps := dynamodbtest.Traps{
@@ -29,7 +30,7 @@ func TestTwoDays(t *testing.T) {
 			case c.N%17 == 0:
 				return dynamodbtest.Lost
 			case c.N%19 == 0:
-				return dynamodbtest.Damaged
+				return dynamodbtest.Truncated
 			}
 			return dynamodbtest.NoFault
 		},
@@ -67,18 +68,20 @@ func TestTwoDays(t *testing.T) {
 	})
 }
 
+func lostStart(c dynamodbtest.Call) dynamodbtest.Fault {
+	if c.Op == "ExportTableToPointInTime" {
+		return dynamodbtest.Lost
+	}
+	return dynamodbtest.NoFault
+}
+
 // Whoever dies without an answer finds the export that he has started: by its
 // token in the list, or by asking again while the list lags behind.
 func TestLostAnswer(t *testing.T) {
 	f := func(name string, traps dynamodbtest.Traps, later time.Duration) {
 		t.Run(name, func(t *testing.T) {
 			traps.Running = 20 * time.Hour
-			traps.Fault = func(c dynamodbtest.Call) dynamodbtest.Fault {
-				if c.Op == "ExportTableToPointInTime" {
-					return dynamodbtest.Lost
-				}
-				return dynamodbtest.NoFault
-			}
+			traps.Fault = lostStart
 			bubble(t, dynamodbtest.Options{Traps: traps}, func(r *rig) {
 				_, err := r.run()
 				r.fails(err, pipeline.KindRetryLater, "the connection failed")
@@ -121,6 +124,21 @@ func TestOtherSettings(t *testing.T) {
 		}
 		return dynamodbtest.NoFault
 	}}
+	listed := lost
+	listed.ListLag = 0
+	bubble(t, dynamodbtest.Options{Traps: listed}, func(r *rig) {
+		_, err := r.within(time.Second)
+		if err == nil {
+			r.Fatal("it was not lost")
+		}
+		_, err = r.run(other)
+		r.fails(err, pipeline.KindCheckpoint, "to another place")
+		record := r.ends()
+		if record.Request != request {
+			r.Errorf("%+v", record.Request)
+		}
+		r.exports(1)
+	})
 	bubble(t, dynamodbtest.Options{Traps: lost}, func(r *rig) {
 		_, err := r.within(time.Second)
 		if err == nil {
@@ -129,6 +147,9 @@ func TestOtherSettings(t *testing.T) {
 		r.simulation.SetTraps(func(traps *dynamodbtest.Traps) { traps.Fault = nil })
 		_, err = r.run(other)
 		r.fails(err, pipeline.KindFatal, "conflicts")
+		time.Sleep(2 * time.Hour) // the list shows it now
+		_, err = r.run(other)
+		r.fails(err, pipeline.KindCheckpoint, "to another place")
 		r.ends()
 		r.exports(1)
 	})
@@ -214,6 +235,7 @@ func TestRefused(t *testing.T) {
 	f(dynamodbtest.Options{Traps: fault(dynamodbtest.Expired, "ExportTableToPointInTime")}, pipeline.KindAuth, "expired")
 	f(dynamodbtest.Options{Traps: fault(dynamodbtest.TooMany, "ExportTableToPointInTime")}, pipeline.KindRetryLater, "too many exports")
 	f(dynamodbtest.Options{Traps: fault(dynamodbtest.ServerError, "DescribeExport")}, pipeline.KindRetryLater, "server failed")
+	f(dynamodbtest.Options{Traps: fault(dynamodbtest.Truncated, "DescribeExport")}, pipeline.KindRetryLater, "connection failed")
 	f(dynamodbtest.Options{Traps: fault(dynamodbtest.Denied, "DescribeExport")}, pipeline.KindAuth, `"Action":"dynamodb:DescribeExport"`)
 	f(dynamodbtest.Options{Keys: map[string]string{"other": ""}}, pipeline.KindAuth, "denied")
 	f(dynamodbtest.Options{Now: func() time.Time { return time.Now().Add(time.Hour) }}, pipeline.KindAuth, "clock is wrong")
@@ -249,5 +271,47 @@ func TestRecord(t *testing.T) {
 			r.fails(err, pipeline.KindCheckpoint, words)
 		}
 		r.exports(1)
+	})
+}
+
+// Credentials that have expired are asked for anew, for an hour.
+func TestRenewed(t *testing.T) {
+	keys := map[string]string{dynamodbtest.AccessKey: "", "renewed": dynamodbtest.SecretKey}
+	bubble(t, dynamodbtest.Options{Keys: keys}, func(r *rig) {
+		began := time.Now()
+		go func() {
+			time.Sleep(40 * time.Minute)
+			_ = os.Setenv("AWS_ACCESS_KEY_ID", "renewed") // bubble has noted what it was
+		}()
+		r.ends()
+		if waited := time.Since(began); waited < 40*time.Minute || waited > 45*time.Minute {
+			r.Errorf("it took %v", waited)
+		}
+	})
+}
+
+// The export is found among many, and where DynamoDB says that it lies.
+func TestAmongMany(t *testing.T) {
+	bubble(t, dynamodbtest.Options{Traps: dynamodbtest.Traps{Below: "further"}}, func(r *rig) {
+		for i := range 30 {
+			other := filepath.Join(r.state, fmt.Sprint(i))
+			if err := os.Mkdir(other, 0o700); err != nil {
+				r.Fatal(err)
+			}
+			if _, err := r.run(func(_ *tableexport.Request, o *tableexport.RunOptions) { o.State = other }); err != nil {
+				r.Fatal(err)
+			}
+		}
+		r.simulation.SetTraps(func(traps *dynamodbtest.Traps) { traps.Fault = lostStart })
+		if _, err := r.within(time.Second); err == nil {
+			r.Fatal("it was not lost")
+		}
+		r.simulation.SetTraps(func(traps *dynamodbtest.Traps) { traps.Fault = nil })
+		time.Sleep(9 * time.Hour) // the token is forgotten
+		record := r.ends()
+		r.exports(31)
+		if !strings.HasPrefix(record.Folder, "exports/a/further/AWSDynamoDB/") {
+			r.Errorf("it lies in %s", record.Folder)
+		}
 	})
 }
