@@ -24,6 +24,7 @@ import (
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/deleting"
+	"github.com/fhirhose/fhirhose/pipeline/exporting"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/output"
 	"github.com/fhirhose/fhirhose/pipeline/records"
@@ -60,7 +61,11 @@ func (k *cleaner) newPlan() (plan *cleaning.Plan, refused, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		addExports(plan, proofs)
+		exported, err := exporting.Last(store, d.tenant)
+		if err != nil {
+			return nil, nil, err
+		}
+		addExports(plan, k.job.Verify.ExportTo.String(), d.tenant, exported, proofs)
 		if refused != nil {
 			continue
 		}
@@ -76,17 +81,34 @@ func (k *cleaner) newPlan() (plan *cleaning.Plan, refused, err error) {
 // data store and the job.
 func addResults(plan *cleaning.Plan, output, tenant string, known map[string]*importing.Record) {
 	for _, r := range known {
-		if r.Job != "" {
-			where := fmt.Sprintf("%s/%s-FHIR_IMPORT-%s", strings.TrimSuffix(output, "/"), path.Base(r.Target), r.Job)
-			plan.Results = append(plan.Results, cleaning.At{Tenant: tenant, Where: where})
+		for _, job := range append(slices.Clone(r.Earlier), r.Job) {
+			if job != "" {
+				plan.Results = append(plan.Results, cleaning.At{Tenant: tenant, Where: folderOfJob(output, r.Target, "IMPORT", job)})
+			}
 		}
 	}
 	slices.SortFunc(plan.Results, func(a, b cleaning.At) int { return strings.Compare(a.Where, b.Where) })
 }
 
-// addExports adds the folders of what was exported for verifications. One that does
-// not bear the job's id may be another's too.
-func addExports(plan *cleaning.Plan, results []*verification.Result) {
+// folderOfJob is where a job of HealthLake has put what it wrote.
+func folderOfJob(output, store, kind, job string) string {
+	return fmt.Sprintf("%s/%s-FHIR_%s-%s", strings.TrimSuffix(output, "/"), path.Base(store), kind, job)
+}
+
+// addExports adds the folders of what was exported for verifications, the earlier
+// ones too. One that does not bear the job's id may be another's.
+func addExports(plan *cleaning.Plan, output, tenant string, last *exporting.Record, results []*verification.Result) {
+	if last != nil {
+		told := func(job string) bool {
+			return slices.ContainsFunc(results, func(r *verification.Result) bool { return r.Job == job })
+		}
+		for _, job := range append(slices.Clone(last.Earlier), last.Job) {
+			if job == "" || told(job) {
+				continue
+			}
+			plan.Exports = append(plan.Exports, cleaning.At{Tenant: tenant, Where: folderOfJob(output, last.Target, "EXPORT", job)})
+		}
+	}
 	for _, r := range results {
 		where := strings.TrimSuffix(r.Output, "/")
 		if r.Job != "" && strings.Contains(path.Base(where), r.Job) {

@@ -12,6 +12,7 @@ import (
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/cleaning"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
+	"github.com/fhirhose/fhirhose/pipeline/exporting"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/records"
 	"github.com/fhirhose/fhirhose/pipeline/verify"
@@ -314,4 +315,49 @@ func TestCleanOwnExports(t *testing.T) {
 	if roots["s3://b/p"] != 2 || roots["s3://c"] != 1 {
 		t.Errorf("%v", roots)
 	}
+}
+
+// TestCleanEarlierJobs: what jobs have left that were started again goes too.
+func TestCleanEarlierJobs(t *testing.T) {
+	fail := true
+	r := newImportRig(t, healthlaketest.Traps{Fail: func(name string) (int64, string) {
+		if fail && strings.Contains(name, "v2-0") {
+			return 2, "for a test"
+		}
+		return 0, ""
+	}}).moved()
+	for _, again := range [][]string{nil, {"--again", "v2-0"}} {
+		r.run(7, append([]string{"import"}, again...)...)
+		r.memory.Put("results/"+healthlaketest.DatastoreID+"-FHIR_IMPORT-"+r.job("v2-0")+"/FAILURE/v2-0/x.ndjson", []byte("ours"))
+	}
+	r.simulation.SetTraps(func(*healthlaketest.Traps) { fail = false })
+	r.run(0, "import", "--again", "v2-0")
+	r.proven(nil)
+	r.run(0, "clean", verified, "--yes")
+	for _, key := range r.keys() {
+		if !strings.HasPrefix(key, "out/a/_fhirhose/") && !strings.HasSuffix(key, ".temp") {
+			t.Errorf("%s remains", key)
+		}
+	}
+	plan := new(cleaning.Plan)
+	last := &exporting.Record{Target: "arn:x/store", Job: "3", Earlier: []string{"1", "2"}}
+	addExports(plan, "s3://b/p/", "t", last, []*verification.Result{{Tenant: "t", Job: "3", Output: "s3://b/p/elsewhere"}})
+	if want := []cleaning.At{{Tenant: "t", Where: "s3://b/p/store-FHIR_EXPORT-1"}, {Tenant: "t", Where: "s3://b/p/store-FHIR_EXPORT-2"}}; !slices.Equal(plan.Exports, want) {
+		t.Errorf("%v", plan.Exports)
+	}
+}
+
+// job is that of HealthLake that imports a folder.
+func (r *importRig) job(folder string) string {
+	r.Helper()
+	store, err := checkpoint.Reopen(filepath.Join(r.dir, "state", checkpointFile))
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	known, err := importing.Records(store, "")
+	if err != nil {
+		r.Fatal(err)
+	}
+	return known[folder].Job
 }

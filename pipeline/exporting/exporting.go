@@ -81,6 +81,8 @@ type Record struct {
 	Token   string `json:"token"`
 	Job     string `json:"job,omitempty"`    // its id, once the target has told it
 	Status  string `json:"status,omitempty"` // the target's last word, of a closed list
+
+	Earlier []string `json:"earlier,omitempty"` // jobs of the attempts before: what they exported may still be there
 }
 
 // Last returns the record of a tenant's last export, nil if none was begun.
@@ -110,8 +112,15 @@ func (e *Exporter) Run(ctx context.Context, attempt int) (Job, error) {
 		return Job{}, err
 	}
 	switch {
-	case r == nil || r.Attempt < attempt:
+	case r == nil:
 		r = e.plan(attempt)
+	case r.Attempt < attempt:
+		earlier := r.Earlier
+		if r.Job != "" {
+			earlier = append(earlier, r.Job)
+		}
+		r = e.plan(attempt)
+		r.Earlier = earlier
 	case r.Attempt > attempt || r.Target != e.o.Target:
 		return Job{}, output.Damaged(errors.New("another export was begun since"))
 	}

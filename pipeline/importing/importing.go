@@ -95,6 +95,8 @@ type Record struct {
 	Failed   int64  `json:"failed,omitempty"`
 	Taken    int64  `json:"taken,omitempty"` // of Imported: refused by the import, and taken later
 
+	Earlier []string `json:"earlier,omitempty"` // jobs of the attempts before: they may have left results
+
 	Ended time.Time `json:"ended,omitzero"` // of the target's job, by the target's clock; zero where it names no end
 }
 
@@ -238,7 +240,9 @@ func (i *Importer) folder(ctx context.Context, f Folder, r *Record) (*Record, er
 	case r == nil:
 		r = i.plan(f, 1)
 	case r.Over && slices.Contains(i.o.Again, f.Name):
+		earlier := append(slices.Clone(r.Earlier), r.Job)
 		r = i.plan(f, r.Attempt+1)
+		r.Earlier = earlier
 	}
 	// The intent comes first: a crash from here on finds the job by its name.
 	if r.Job == "" {
