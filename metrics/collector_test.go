@@ -77,7 +77,7 @@ func after() Status {
 		Retries: map[string]int64{"throttled": 1}, LastProgress: noon, WaitingFor: "object data/x.json.gz", LastRetryWait: noon,
 		StateFree: 11, Elapsed: 12, Binaries: movedBinaries(),
 		Verify: &VerifyTotals{Step: "read", Bytes: 9, BytesDone: 8, ResourcesDone: 7, Classes: map[string]int64{"equal": 6, "missing": 1}},
-		Import: &ImportTotals{Folders: 9, FoldersDone: 2, Resources: 100, Scanned: 50, Imported: 40, Refused: 10, Stale: 1, Folder: "v1-0", State: "running"},
+		Import: &ImportTotals{Folders: 9, FoldersDone: 2, Resources: 100, Scanned: 50, Imported: 40, Refused: 10, Stale: 1, Deleted: 2, Gone: 3, Left: 4, Folder: "v1-0", State: "running"},
 	}
 }
 

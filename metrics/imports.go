@@ -12,6 +12,9 @@ type ImportTotals struct {
 	Imported    int64  `json:"imported"`
 	Refused     int64  `json:"refused"`
 	Stale       int64  `json:"stale"`            // resources whose last version was refused while an older one is in
+	Deleted     int64  `json:"deleted"`          // resources deleted in the target, as they are in the source
+	Gone        int64  `json:"gone"`             // that were to be deleted, and not there
+	Left        int64  `json:"left"`             // that were to be deleted, and stay
 	Folder      string `json:"folder,omitempty"` // under way, [<tenant>/]v1-0
 	State       string `json:"state,omitempty"`  // of its job, one of ImportStates; "" if none is under way
 }
@@ -41,6 +44,9 @@ func imports() []family {
 		counter("import_resources_imported_total", "Resources that the target has imported, by its own count.", value(func(t *ImportTotals) int64 { return t.Imported })),
 		counter("import_resources_refused_total", "Resources that the target has refused, by its own count.", value(func(t *ImportTotals) int64 { return t.Refused })),
 		gauge("import_stale_resources", "Resources that are in the target in an older version, of which it has refused the last.", value(func(t *ImportTotals) int64 { return t.Stale })),
+		counter("import_deleted_resources_total", "Resources deleted in the target, since they are deleted in the source.", value(func(t *ImportTotals) int64 { return t.Deleted })),
+		counter("import_gone_resources_total", "Resources that were to be deleted in the target, and were not there.", value(func(t *ImportTotals) int64 { return t.Gone })),
+		gauge("import_left_resources", "Resources that were to be deleted in the target, and stay: changed since, not to be compared, or refused.", value(func(t *ImportTotals) int64 { return t.Left })),
 		{
 			"import_job_state", prometheus.GaugeValue, "1 for the state of the target's job that is under way.",
 			[]string{"state"},

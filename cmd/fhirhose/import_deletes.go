@@ -43,7 +43,7 @@ func (i *importRun) deletes(ctx context.Context, d *destination) error {
 	err = deleting.New(d.store.Deletes(), i.store, book, deleting.Options{
 		Tenant: d.tenant, State: i.job.State, Folders: d.folders,
 		Batch: to.BundleSize, Parallel: int(min(8, max(1, i.job.Limits.Memory/deleteMemory))), Memory: int(i.job.Limits.Memory / 8),
-		Exclusive: to.Exclusive, Marks: healthlake.Marks(), Log: i.log, Again: again,
+		Exclusive: to.Exclusive, Marks: healthlake.Marks(), Log: i.log, Progress: func(c deleting.Counts) { i.seen.deleting(d.tenant, c) }, Again: again,
 		Pause: i.importPause, Lag: 300 * i.importPause, // of tests
 	}).Run(ctx)
 	if err != nil {

@@ -169,6 +169,8 @@ func TestImportDeletesChanged(t *testing.T) {
 		r.says("deletes   17 applied, 1 were gone already", "stay      1: changed after the import", "stay      1: HealthLake refuses")
 		r.holds(alive(101, 103))
 	}
+	r.run(0, "status")
+	r.says("deletes 17 applied, 1 gone already, 2 stay in the target")
 	r.simulation.SetTraps(func(traps *healthlaketest.Traps) { traps.EntryStatus = nil })
 	r.run(0, "import", "--target.healthlake.exclusive=true")
 	r.says("deletes   19 applied, 1 were gone already", "listed in "+deleting.Kept(filepath.Join(r.dir, "state"), "", 3))

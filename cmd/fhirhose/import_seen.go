@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fhirhose/fhirhose/metrics"
+	"github.com/fhirhose/fhirhose/pipeline/deleting"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
 )
 
@@ -21,9 +22,10 @@ type importSeen struct {
 	keeps bool           // status.json tells of it: there was a move
 
 	mu     sync.Mutex
-	done   metrics.ImportTotals // of folders that are
-	now    importing.Job        // under way
-	folder string               // its
+	done   metrics.ImportTotals       // of folders that are
+	gone   map[string]deleting.Counts // deletes by tenant
+	now    importing.Job              // under way
+	folder string                     // its
 	waits  string
 	answer time.Time // when the target last answered
 	over   bool
@@ -42,6 +44,11 @@ func (s *importSeen) Status() metrics.Status {
 	it := s.moved
 	it.Job, it.Started, it.Updated, it.Phase, it.WaitingFor = s.job.Name, s.started, time.Now(), metrics.PhaseImporting, s.waits
 	totals := s.done
+	for _, c := range s.gone {
+		totals.Deleted += c.Deleted
+		totals.Gone += c.Gone
+		totals.Left += c.Left()
+	}
 	if s.folder != "" {
 		totals.Folder, totals.State = s.folder, s.now.State.String()
 		totals.Scanned += s.now.Scanned
@@ -62,8 +69,11 @@ func (s *importSeen) Status() metrics.Status {
 func (s *importSeen) took(summary *importSummary) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.done = metrics.ImportTotals{}
+	s.done, s.gone = metrics.ImportTotals{}, map[string]deleting.Counts{}
 	for _, store := range summary.Stores {
+		if store.Deletes != nil {
+			s.gone[store.Tenant] = store.Deletes.Counts
+		}
 		s.done.Folders += int64(len(store.Folders))
 		s.done.FoldersDone += int64(store.done())
 		for _, f := range store.Folders {
@@ -83,6 +93,16 @@ func (s *importSeen) saw(folder string, job importing.Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.folder, s.now, s.answer = folder, job, time.Now()
+}
+
+// deleting takes how far the deletes of a tenant have come.
+func (s *importSeen) deleting(tenant string, counts deleting.Counts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone == nil {
+		s.gone = map[string]deleting.Counts{}
+	}
+	s.gone[tenant], s.answer = counts, time.Now()
 }
 
 func (s *importSeen) waiting(what string) {

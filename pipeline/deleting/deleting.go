@@ -31,6 +31,8 @@ type Options struct {
 	Marks verify.Marks
 
 	Log *slog.Logger
+	// Progress is told the counts whenever some of them are committed; it may be nil.
+	Progress func(Counts)
 	// Again begins a pass about all, once the last one is over: what was deleted may
 	// be there again.
 	Again bool
@@ -61,6 +63,9 @@ type Deleter struct {
 
 // New returns a deleter. It does nothing before Run.
 func New(target Target, store Checkpoint, book *ledger.Ledger, o Options) *Deleter {
+	if o.Progress == nil {
+		o.Progress = func(Counts) {}
+	}
 	if o.Patience == 0 {
 		o.Patience = 15 * time.Minute
 	}
@@ -191,6 +196,7 @@ func (d *Deleter) settle(ctx context.Context, round []*candidate) error {
 	if err := d.commit(); err != nil {
 		return err
 	}
+	d.o.Progress(r.Counts)
 	if time.Since(d.told) >= time.Minute {
 		d.told = time.Now()
 		d.o.Log.Info("deleting", "deleted", r.Deleted, "gone", r.Gone, "left", r.Left())

@@ -20,5 +20,8 @@ func imports(s *metrics.Status) string {
 	if t.Stale > 0 {
 		line += fmt.Sprintf("  %s stale", human.Count(t.Stale))
 	}
+	if t.Deleted > 0 {
+		line += fmt.Sprintf("  %s deleted", human.Count(t.Deleted))
+	}
 	return line + waits(s)
 }

@@ -84,6 +84,9 @@ func (p *printer) imports(t *metrics.ImportTotals) {
 	}
 	p.line("  import  %s of %s done; %s imported, %s refused, %s stale in the target", human.Count(t.FoldersDone),
 		human.Plural(t.Folders, "folder"), human.Count(t.Imported), human.Count(t.Refused), human.Count(t.Stale))
+	if t.Deleted+t.Gone+t.Left > 0 {
+		p.line("  deletes %s applied, %s gone already, %s stay in the target", human.Count(t.Deleted), human.Count(t.Gone), human.Count(t.Left))
+	}
 }
 
 func inputLine(s *metrics.Status) string {
