@@ -2,7 +2,6 @@ package healthlake
 
 import (
 	"context"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -36,31 +35,4 @@ func renewing(loaded aws.CredentialsProvider, region string) aws.CredentialsProv
 		}
 		return credentials, nil
 	})
-}
-
-// bearer keeps the token of a SMART store.
-type bearer struct {
-	ask func(ctx context.Context, refused bool) (string, error)
-
-	mu      sync.Mutex
-	current string
-	refused bool // current
-}
-
-func (b *bearer) token(ctx context.Context) (string, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	token, err := b.ask(ctx, b.refused)
-	if err != nil {
-		return "", &credentialError{err}
-	}
-	b.current, b.refused = token, false
-	return token, nil
-}
-
-// refuse tells that a token was refused, unless there is another by now.
-func (b *bearer) refuse(token string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.refused = b.refused || token == b.current
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/tokens"
 )
 
 // Options say which data store, and how to speak to it.
@@ -27,6 +28,10 @@ type Options struct {
 	KMSKey     string
 	Validation string // strict, structure-only or minimal; "" is the service's choice
 
+	// Grant is what tokens of a SMART store are given for. Without its URL, the
+	// store's SMART configuration names one. It counts for a SMART store alone, and
+	// only without Token.
+	Grant tokens.Grant
 	// Token returns the bearer token of a SMART store, which is good for a while
 	// yet, and another one if the last was refused. It is asked before each call,
 	// one at a time. nil signs instead.
@@ -86,7 +91,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.http = o.HTTPClient
 	}
 	if o.Token != nil {
-		s.bearer = &bearer{ask: o.Token}
+		s.bearer = newBearer(o.Token)
 	}
 	s.credentials = aws.NewCredentialsCache(renewing(cfg.Credentials, o.Region))
 	cfg.Credentials, cfg.HTTPClient = s.credentials, s.http
@@ -97,10 +102,15 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.base = d.Base
+	if d.SMART && s.bearer == nil && o.Grant.ClientID != "" {
+		if s.bearer, err = s.smart(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.fits(d); err != nil {
 		return nil, err
 	}
-	s.base = d.Base
 	return s, nil
 }
 
@@ -141,7 +151,7 @@ func (s *Store) fits(d Datastore) error {
 	case d.Status != string(types.DatastoreStatusActive):
 		e.Err, e.Hint = errors.New("it is not active, and will not be"), "name another data store"
 	case d.SMART && s.bearer == nil:
-		e.Err, e.Hint = errors.New("its REST API takes bearer tokens, and none is set"), "name a data store whose authorization is AWS_AUTH: SMART stores are not supported yet"
+		e.Err, e.Hint = errors.New("its REST API takes bearer tokens, and no client is set"), HintGrant
 	case !d.SMART && s.bearer != nil:
 		e.Err, e.Hint = errors.New("its REST API takes signatures, not bearer tokens"), "open it without a token"
 	default:

@@ -45,6 +45,8 @@ type Store struct {
 	// tokens, of which Bearer says whether one is good. It is called for one
 	// call at a time.
 	Bearer func(token string) bool
+	// Authority makes it a SMART store too, whose tokens it gives.
+	Authority *Authority
 }
 
 // Quotas are limits of the service. Zeros mean the older, lower published ones.

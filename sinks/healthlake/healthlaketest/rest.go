@@ -36,6 +36,8 @@ func restOp(method, path string) string {
 		return "batch"
 	case method == http.MethodGet && path == "metadata":
 		return "capabilities"
+	case method == http.MethodGet && path == smartPath:
+		return "smart-configuration"
 	case method == http.MethodGet && len(parts) == 1 && path != "":
 		return "search"
 	case method == http.MethodGet && len(parts) == 2:
@@ -88,6 +90,9 @@ func (s *Simulation) restReply(r *request, fault Fault) reply {
 	store, known := s.stores[r.store]
 	if !known {
 		return problem(http.StatusNotFound, "not-found", "Data store "+r.store+" not found")
+	}
+	if r.op == "smart-configuration" && store.Authority != nil {
+		return reply{status: http.StatusOK, body: map[string]string{"token_endpoint": tokenEndpoint(r.Request, store)}}
 	}
 	if refused, ok := s.letIn(r, store); !ok {
 		return refused

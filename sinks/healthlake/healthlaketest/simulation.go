@@ -51,6 +51,9 @@ func New(o Options) *Simulation {
 		imports: newQueue("FHIR_IMPORT"), exports: newQueue("FHIR_EXPORT"),
 	}
 	for _, store := range o.Stores {
+		if store.Authority != nil {
+			store.Authority.now = o.Now
+		}
 		s.stores[store.ID] = newDatastore(store, o.Now())
 	}
 	s.workers.Go(func() { s.work(ctx, &s.imports, s.runImport) })
@@ -132,6 +135,10 @@ func (r *request) isControl() bool { return r.store == "" }
 
 func (r *request) classify() {
 	rest, isREST := strings.CutPrefix(r.URL.Path, "/datastore/")
+	if id, isToken := strings.CutPrefix(r.URL.Path, tokenPath); isToken {
+		r.op, r.store = tokenOp, id
+		return
+	}
 	if !isREST {
 		r.op, _ = strings.CutPrefix(r.Header.Get("X-Amz-Target"), "HealthLake.")
 		return
@@ -165,8 +172,11 @@ func (s *Simulation) meet(r *request) (Fault, time.Duration) {
 func (s *Simulation) execute(r *request, fault Fault, answer *bytes.Buffer) (int, http.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.isControl() {
+	switch {
+	case r.isControl():
 		return s.control(r, fault, answer)
+	case r.op == tokenOp:
+		return s.token(r, fault, answer)
 	}
 	return s.rest(r, fault, answer)
 }

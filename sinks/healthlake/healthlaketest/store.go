@@ -22,6 +22,9 @@ type datastore struct {
 
 func newDatastore(o Store, now time.Time) *datastore {
 	o.Status = orElse(o.Status, active)
+	if o.Authority != nil {
+		o.Bearer = o.Authority.good
+	}
 	return &datastore{Store: o, created: now, resources: map[string]*resource{}, imported: map[string]*job{}}
 }
 
