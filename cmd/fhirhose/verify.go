@@ -45,6 +45,9 @@ the live source.
 Modes: export has HealthLake export all its resources to verify.export_to, reads
 that once, and compares digests: the way for any number of resources, and the only
 one that finds all there is to find. counts compares numbers of resources per type.
+sample reads verify.sample of the resources, always the same ones, and compares each;
+full does so with all of them, one call each. history looks for every version of the
+sample's resources.
 
 Run the same command again after any interruption: it goes on where it was, with
 the same export. A verification that passed is not repeated without --again. What
@@ -58,6 +61,7 @@ finished, 10 checkpoint, 11 in use by another, 12 not authorised, 130/143 stoppe
 by a signal.`,
 		Example: `  fhirhose verify -c clinic-a.yaml
   fhirhose verify -c clinic-a.yaml --mode counts --json
+  fhirhose verify -c clinic-a.yaml --mode history --verify.sample 5000
   fhirhose verify -c clinic-a.yaml --again          # prove it anew, with another export`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -69,7 +73,7 @@ by a signal.`,
 		},
 	}
 	addSettings(cmd)
-	cmd.Flags().StringVar(&f.mode, "mode", "", "how to prove it: export, counts; instead of verify.mode")
+	cmd.Flags().StringVar(&f.mode, "mode", "", "how to prove it: export, counts, sample, full, history; instead of verify.mode")
 	cmd.Flags().BoolVar(&f.again, "again", false, "verify anew, though the last verification passed or was interrupted")
 	return cmd
 }
@@ -77,6 +81,7 @@ by a signal.`,
 // verifyMode is a way to verify.
 type verifyMode struct {
 	exports bool           // it has the target export
+	samples bool           // it looks at verify.sample alone
 	classes []verify.Class // that it can tell
 	// run fills v.result, but for its Ended. It is called again after a kill, with
 	// the result as it was saved last.
@@ -85,9 +90,15 @@ type verifyMode struct {
 
 // verifyModes are the modes by name.
 var verifyModes = map[string]verifyMode{
-	verification.Export: {exports: true, classes: slices.DeleteFunc(verify.Classes(), isNumberForm), run: verifyExport},
-	verification.Counts: {classes: []verify.Class{verify.Missing, verify.Extra, verify.Unchecked}, run: verifyCounts},
+	verification.Export:  {exports: true, classes: slices.DeleteFunc(verify.Classes(), isNumberForm), run: verifyExport},
+	verification.Counts:  {classes: []verify.Class{verify.Missing, verify.Extra, verify.Unchecked}, run: verifyCounts},
+	verification.Sample:  {samples: true, classes: currentClasses, run: verifyCurrent},
+	verification.Full:    {classes: currentClasses, run: verifyCurrent},
+	verification.History: {samples: true, classes: currentClasses, run: verifyHistories},
 }
+
+// currentClasses are those of modes that ask for what the ledger knows.
+var currentClasses = slices.DeleteFunc(verify.Classes(), func(c verify.Class) bool { return isNumberForm(c) || c == verify.Extra })
 
 // isNumberForm is the class that no digest can tell from equal.
 func isNumberForm(c verify.Class) bool { return c == verify.EqualNumbers }
@@ -225,6 +236,9 @@ func (v *verifying) one(ctx context.Context, mode string, again bool) (*verifica
 		return nil, err
 	}
 	v.result = verification.New(mode, v.tenant, v.about.ARN, v.moved.LedgerRoot(v.tenant), v.mode.classes...)
+	if v.mode.samples {
+		v.result.Share = v.job.Verify.Sample.String()
+	}
 	var err error
 	if v.result.Changed, err = lastChange(v.store, v.tenant); err != nil {
 		return nil, err

@@ -84,9 +84,10 @@ func (v *verifying) beginExport() error {
 	return v.result.Save(v.job.State)
 }
 
-// workDir holds what is digested, until the verification has come to its end.
+// workDir holds what is digested, or how far a mode has come, until the verification
+// has come to its end.
 func (v *verifying) workDir() string {
-	return filepath.Join(verification.Dir(v.job.State, v.tenant), "export.work")
+	return filepath.Join(verification.Dir(v.job.State, v.tenant), v.result.Mode+".work")
 }
 
 func (v *verifying) removeWork() error {
@@ -94,12 +95,7 @@ func (v *verifying) removeWork() error {
 }
 
 // tidy removes what only a verification needs that has not come to its end.
-func (v *verifying) tidy() error {
-	if !v.mode.exports {
-		return nil
-	}
-	return v.removeWork()
-}
+func (v *verifying) tidy() error { return v.removeWork() }
 
 func (v *verifying) runExport(ctx context.Context) (exporting.Job, error) {
 	v.seen.verifying("", func(t *metrics.VerifyTotals) { t.Step = "export" })

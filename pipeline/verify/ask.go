@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/ledger"
@@ -60,11 +61,26 @@ func (s Share) has(before int64, k key) bool {
 	return true
 }
 
+// done returns how much of the share lies before a resource.
+func (s Share) done(before int64, k key) float64 {
+	if s.Number > 0 {
+		return float64(before) / float64(s.Number)
+	}
+	whole := 1.0
+	if s.Part > 0 {
+		whole = s.Part
+	}
+	return min(1, math.Ldexp(float64(k.high), -64)/whole)
+}
+
 // Progress is how far an inquiry has come, the zero value being its beginning. It
 // holds no id (I10). After an error it is of no use: what was committed counts.
 type Progress struct {
-	Passed  int64                         `json:"passed"`  // resources of the ledger, in its order
-	Types   map[string]*[classCount]int64 `json:"types"`   // resources that were asked for, by Class
+	Passed int64   `json:"passed"` // resources of the ledger, in its order
+	Part   float64 `json:"part"`   // of the share that is done, nearly; of a number that is larger than the ledger, less
+	// Types are the resources that were asked for, by Class. What is no type of
+	// FHIR is under metrics.Other.
+	Types   map[string]*[classCount]int64 `json:"types"`
 	Causes  map[string]int64              `json:"causes"`  // the same, by the names of causes
 	Repeats int64                         `json:"repeats"` // versions of ours beyond the first, in histories
 	// Uncommitted resources have only PENDING rows. They are not asked for.
@@ -73,6 +89,9 @@ type Progress struct {
 }
 
 func (p *Progress) count(typ string, a *verdict) {
+	if !metrics.KnownType(typ) {
+		typ = metrics.Other // I10: it is a value of a resource
+	}
 	of := p.Types[typ]
 	if of == nil {
 		of = new([classCount]int64)
@@ -133,6 +152,7 @@ type inquirer struct {
 
 	progress *Progress
 	passed   int64     // of the ledger
+	part     float64   // of the share
 	pending  int64     // uncommitted ones since the last commit
 	chunk    []side    // since then
 	verdicts []verdict // of the chunk
@@ -157,10 +177,11 @@ func (q *Inquiry) run(ctx context.Context, book *ledger.Ledger, ask question, la
 		if err != nil {
 			return durable.Failure("verify", "resources of the ledger", err)
 		}
-		if !q.Share.has(before, keyOf(r.ID)) {
+		k := keyOf(r.ID)
+		if !q.Share.has(before, k) {
 			break
 		}
-		i.passed++
+		i.passed, i.part = i.passed+1, q.Share.done(before, k)
 		if r.Fate != ledger.Uncommitted {
 			before++
 		}
@@ -230,6 +251,7 @@ func (i *inquirer) settle(ctx context.Context, last bool) error {
 	}
 	p := i.progress
 	p.Passed, p.Uncommitted, p.Done = i.passed, p.Uncommitted+i.pending, last
+	p.Part = math.Round(i.part*1e4) / 1e4 // so that it tells no hash of an id
 	i.chunk, i.entries, i.pending = i.chunk[:0], 0, 0
 	return i.Commit(p)
 }
