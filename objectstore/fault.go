@@ -113,7 +113,7 @@ func (f finding) words() (string, error) {
 const (
 	hintLater  = "run the same command again later; it goes on where it stopped"
 	hintAccess = "allow this identity s3:GetObject and s3:PutObject there, kms:Decrypt and kms:GenerateDataKey on its key; " +
-		"without s3:ListBucket a missing object looks like a forbidden one"
+		"without s3:ListBucket a missing object looks like a forbidden one; all policies of the job: fhirhose iam"
 )
 
 func (f finding) verdict() (pipeline.Kind, string) {

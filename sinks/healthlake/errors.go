@@ -130,7 +130,7 @@ func fault(op, object string, err error) error {
 	f := examine(err)
 	words, kind, hint := f.verdict()
 	if action, known := actions[op]; known && hint == hintDenied {
-		hint = "allow this identity " + action
+		hint = "allow this identity " + action + "; all policies of the job: fhirhose iam"
 	}
 	var said []string
 	if f.code != "" {
@@ -166,6 +166,7 @@ var actions = map[string]string{
 	"read the capabilities of data store": "healthlake:GetCapabilities on the data store",
 	"look at resources of data store":     "healthlake:ProcessBundle and healthlake:ReadResource on the data store",
 	"delete resources of data store":      "healthlake:ProcessBundle, healthlake:ReadResource and healthlake:DeleteResource on the data store",
+	"send resources to data store":        "healthlake:ProcessBundle and healthlake:UpdateResource on the data store",
 	"send a batch to data store":          "healthlake:ProcessBundle, and what its entries do: healthlake:ReadResource, healthlake:UpdateResource, healthlake:DeleteResource",
 }
 

@@ -39,7 +39,7 @@ type Request struct {
 	Bucket string `json:"bucket"`
 	Prefix string `json:"prefix,omitempty"`
 	Owner  string `json:"owner,omitempty"`   // account of the bucket; "" is that of the table
-	KMSKey string `json:"kms_key,omitempty"` // "" is SSE-S3
+	KMSKey string `json:"kms_key,omitempty"` // "" leaves it to DynamoDB, which is said to take SSE-S3
 }
 
 // Export is an export, as DynamoDB tells of it.
@@ -125,7 +125,6 @@ func (c *Client) Start(ctx context.Context, r Request, token string) (Export, er
 	in := &dynamodb.ExportTableToPointInTimeInput{
 		TableArn: &r.Table, S3Bucket: &r.Bucket, ClientToken: &token,
 		ExportFormat: types.ExportFormatDynamodbJson, ExportType: types.ExportTypeFullExport,
-		S3SseAlgorithm: types.S3SseAlgorithmAes256,
 	}
 	if r.Prefix != "" {
 		in.S3Prefix = &r.Prefix
