@@ -65,7 +65,13 @@ func (c *cli) beginAudit(cmd *cobra.Command, job *jobfile.Job) error {
 	defer cancel()
 	t := &trail{log: audit.New(auditFile(job)), verb: verbOf(cmd), job: job, began: time.Now()}
 	start := describe(ctx, job)
-	cmd.Flags().Visit(func(f *pflag.Flag) { start.Flags[f.Name] = audit.Redact(f.Name, f.Value.String()) })
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		value := audit.Redact(f.Name, f.Value.String())
+		start.Flags[f.Name] = value
+		if _, isSetting := start.Settings[f.Name]; !isSetting {
+			start.Places = append(start.Places, audit.Places(map[string]string{"--" + f.Name: value}, "", "")...)
+		}
+	})
 	if err := t.log.Append(audit.Entry{Event: audit.EventStart, Verb: t.verb, Start: start}); err != nil {
 		return err
 	}

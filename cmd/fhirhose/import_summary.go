@@ -80,12 +80,14 @@ type importedStore struct {
 	Tenant    string `json:"tenant,omitempty"`
 	Datastore string `json:"datastore"`
 	importCounts
+	Refusals *importRefusals `json:"refusals,omitempty"`
+	Deletes  *importDeletes  `json:"deletes,omitempty"`
 }
 
 func (s *importSummary) stores() any {
 	stores := make([]importedStore, 0, len(s.Stores))
 	for _, of := range s.Stores {
-		stores = append(stores, importedStore{of.Tenant, of.Datastore, of.importCounts})
+		stores = append(stores, importedStore{of.Tenant, of.Datastore, of.importCounts, of.Refusals, of.Deletes})
 	}
 	return struct {
 		importCounts

@@ -51,15 +51,16 @@ func settingsOf(job *jobfile.Job) map[string]string {
 // targetOf reads what the checkpoint knows of the job's data stores. A process at
 // work holds it.
 func targetOf(job *jobfile.Job, s *metrics.Status, in report.Context) (*report.Target, error) {
+	moved := s.Moved() || s.Import != nil || s.Verify != nil
 	if in.Running {
-		return &report.Target{Unknown: "process " + in.PID + " is at work"}, nil
-	}
-	if s.Phase != metrics.PhaseDone {
-		return &report.Target{}, nil
+		return &report.Target{Moved: moved, Unknown: "process " + in.PID + " is at work"}, nil
 	}
 	store, err := checkpoint.Reopen(filepath.Join(job.State, checkpointFile))
-	if pipeline.KindOf(err) == pipeline.KindClaimed {
-		return &report.Target{Unknown: "another process has just begun"}, nil
+	switch pipeline.KindOf(err) {
+	case pipeline.KindClaimed:
+		return &report.Target{Moved: moved, Unknown: "another process has just begun"}, nil
+	case pipeline.KindConfig:
+		return new(report.Target), nil // there is none
 	}
 	if err != nil {
 		return nil, err
@@ -70,6 +71,9 @@ func targetOf(job *jobfile.Job, s *metrics.Status, in report.Context) (*report.T
 
 func storesOf(job *jobfile.Job, store *checkpoint.Store) (*report.Target, error) {
 	moved, err := records.Result(store)
+	if pipeline.KindOf(err) == pipeline.KindConfig {
+		return new(report.Target), nil // it is not finished
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +81,7 @@ func storesOf(job *jobfile.Job, store *checkpoint.Store) (*report.Target, error)
 	if err != nil {
 		return nil, err
 	}
-	t := new(report.Target)
+	t := &report.Target{Moved: true}
 	for _, d := range to {
 		known, err := storeOf(job, store, moved, d)
 		if err != nil {
@@ -115,6 +119,11 @@ func storeOf(job *jobfile.Job, store *checkpoint.Store, moved *records.Finished,
 		}
 		s.Folders = append(s.Folders, folder)
 	}
+	if r, err := importing.RefusalsOf(store, d.tenant); err != nil {
+		return nil, err
+	} else if r != nil {
+		s.Refusals = &report.Refusals{Stale: r.Stale, Absent: r.Absent, Overtaken: r.Overtaken, Unnamed: r.Unnamed}
+	}
 	if s.Deletes, err = deletesOf(store, d.tenant); err != nil {
 		return nil, err
 	}
@@ -150,7 +159,7 @@ func deletesOf(store *checkpoint.Store, tenant string) (*report.Deletes, error) 
 	if err != nil || r.Pass == 0 {
 		return nil, err
 	}
-	return &report.Deletes{Over: r.Over, Deleted: r.Deleted, Gone: r.Gone, Changed: r.Changed, Unchecked: r.Unchecked, Refused: r.Refused}, nil
+	return &report.Deletes{Pass: r.Pass, Over: r.Over, Deleted: r.Deleted, Gone: r.Gone, Changed: r.Changed, Unchecked: r.Unchecked, Refused: r.Refused}, nil
 }
 
 // checkOf tells what a verification found, and whether it still proves anything.
@@ -285,6 +294,9 @@ func addFindings(job *jobfile.Job, f *report.Facts) error {
 	}
 	for i := range f.Target.Stores {
 		s := &f.Target.Stores[i]
+		if err := errors.Join(refusedOf(job, s, add), keptOf(job, s, add)); err != nil {
+			return err
+		}
 		for _, c := range s.Checks {
 			if c.Details == "" || c.Void != "" {
 				continue
@@ -300,4 +312,38 @@ func addFindings(job *jobfile.Job, f *report.Facts) error {
 		}
 	}
 	return nil
+}
+
+// refusedOf adds the resources of which the target has refused versions.
+func refusedOf(job *jobfile.Job, s *report.Store, add func(report.Finding)) error {
+	return eachLine(importing.RefusedFile(job.State, s.Tenant), func(line *importing.Refused) error {
+		class := "refused"
+		if line.Stale {
+			class = "stale in target"
+		}
+		kind, id, _ := strings.Cut(line.Resource, "/")
+		for _, v := range line.Versions {
+			add(report.Finding{
+				Tenant: s.Tenant, From: "import", Class: class, Type: kind, ID: id, Version: v.Version,
+				Detail: fmt.Sprintf("%s, %s line %d", v.Reason, v.File, v.Line),
+			})
+		}
+		return nil
+	})
+}
+
+// keptOf adds the resources that are deleted in the source and stay in the target.
+func keptOf(job *jobfile.Job, s *report.Store, add func(report.Finding)) error {
+	if s.Deletes == nil {
+		return nil
+	}
+	return eachLine(deleting.Kept(job.State, s.Tenant, s.Deletes.Pass), func(line *struct {
+		Type   string `json:"type"`
+		ID     string `json:"id"`
+		Reason string `json:"reason"`
+	},
+	) error {
+		add(report.Finding{Tenant: s.Tenant, From: "deletes", Class: line.Reason, Type: line.Type, ID: line.ID})
+		return nil
+	})
 }

@@ -104,9 +104,8 @@ func TestReportWithIDs(t *testing.T) {
 	r.change(patient(1), `"multipleBirthInteger":3`, `"multipleBirthInteger":9`)
 	r.run(4, "verify")
 	r.judged()
-	c := cageOf(r.importRig)
 	page := filepath.Join(r.dir, "phi.html")
-	out := c("report", "--with-ids", "--html", page)
+	out := r.sayIDs("report", "--with-ids", "--html", page)
 	html, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -121,16 +120,14 @@ func TestReportWithIDs(t *testing.T) {
 	}
 }
 
-// cageOf runs a verb that may say ids.
-func cageOf(r *importRig) func(args ...string) string {
-	return func(args ...string) string {
-		var out lockedBuffer
-		run(r.Context(), process{
-			args: append(args, "-c", filepath.Join(r.dir, "fhirhose.yaml")), stdin: strings.NewReader(""), stdout: &out, stderr: &out,
-			setenv: os.Setenv, environ: os.Environ(), signals: r.signals, open: openMover, importPause: time.Millisecond,
-		})
-		return out.String()
-	}
+// sayIDs runs a verb that may say ids.
+func (r *importRig) sayIDs(args ...string) string {
+	var out lockedBuffer
+	run(r.Context(), process{
+		args: append(args, "-c", filepath.Join(r.dir, "fhirhose.yaml")), stdin: strings.NewReader(""), stdout: &out, stderr: &out,
+		setenv: os.Setenv, environ: os.Environ(), signals: r.signals, open: openMover, importPause: time.Millisecond,
+	})
+	return out.String()
 }
 
 // TestReportOfTenants: each tenant is judged by itself.
@@ -163,6 +160,34 @@ func TestReportOfABrokenLog(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	r.says("BROKEN: the audit log is not as it was written: line 2 does not hold the SHA-256 of the line before it")
+}
+
+// TestReportOfStale: what HealthLake serves in an older version comes first, by count
+// alone, and by id where ids are asked for.
+func TestReportOfStale(t *testing.T) {
+	r := newImportRig(t, healthlaketest.Traps{Refuse: func(key string, body []byte) string {
+		if strings.HasSuffix(key, "-2") && strings.Contains(string(body), `"multipleBirthInteger":3`) {
+			return "because of " + recordstest.Canary
+		}
+		return ""
+	}}).moved()
+	r.run(3, "import", "--target.healthlake.on_import_error=continue")
+	if got, want := r.judged(), []string{"stale-in-target", "ambiguous", "refused", "not-verified"}; !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+	r.says("SAFE TO CUT OVER: no\n  - 1 resource stale in target", "fhirhose quarantine replay")
+	if out := r.sayIDs("report", "--with-ids"); !strings.Contains(out, "import: stale in target "+patient(2)+", version 3, ") {
+		t.Error(out)
+	}
+	notes := 0
+	for _, e := range entries(t, r.dir) {
+		if e.Note != nil && e.Verb == "import" && bytes.Contains(e.Note.Value, []byte(`"stale":1`)) {
+			notes++
+		}
+	}
+	if notes != 1 {
+		t.Errorf("%d notes of it", notes)
+	}
 }
 
 // TestReportOfRefused: reasons are counted, and nothing but a code is repeated.

@@ -166,6 +166,7 @@ func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err 
 	}); err != nil {
 		return err
 	}
+	c.note("verified", verifiedNote(results))
 	if err := writeVerification(c.stdout, job, results, c.json); err != nil {
 		return err
 	}

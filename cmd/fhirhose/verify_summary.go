@@ -99,3 +99,21 @@ func byType(r *verification.Result, class verify.Class) string {
 	}
 	return strings.Join(words, ", ")
 }
+
+// verifiedNote is what the audit log holds of verifications.
+func verifiedNote(results []*verification.Result) any {
+	type line struct {
+		Tenant  string           `json:"tenant,omitempty"`
+		Mode    string           `json:"mode"`
+		Target  string           `json:"target"`
+		Ledger  string           `json:"ledger_root"`
+		Passed  bool             `json:"passed"`
+		Checked int64            `json:"checked"`
+		Classes map[string]int64 `json:"classes"`
+	}
+	lines := make([]line, 0, len(results))
+	for _, r := range results {
+		lines = append(lines, line{r.Tenant, r.Mode, r.Target, r.LedgerRoot, r.Passed(), r.Checked, r.Classes})
+	}
+	return lines
+}

@@ -47,6 +47,10 @@ func Places(settings map[string]string, dir, region string) (places []Place) {
 			if !slices.Contains(placeNames, last) && !strings.HasPrefix(value, "s3://") && !arn.IsARN(value) {
 				continue
 			}
+			if tenant, store, ok := strings.Cut(value, "="); ok && last == "datastores" {
+				places = append(places, place(settings, key+"."+tenant, store, dir, region))
+				continue
+			}
 			places = append(places, place(settings, key, value, dir, region))
 		}
 	}

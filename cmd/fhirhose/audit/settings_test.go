@@ -28,7 +28,7 @@ func TestPlaces(t *testing.T) {
 	got := audit.Places(map[string]string{
 		"job": "a", "source.dynamodb_export.location": "export", "source.binaries": "s3://contents", "source.region": "eu-west-1",
 		"source.expected_bucket_owner": "210987654321", "sink.location": "s3://out/p", "sink.kms_key": "alias/k", "sink.region": "",
-		"target.healthlake.role_arn": role, "target.healthlake.datastore": "d1", "target.healthlake.region": "us-east-2",
+		"target.healthlake.role_arn": role, "target.healthlake.datastore": "d1", "target.healthlake.datastores": "a=d2, b=d3", "target.healthlake.region": "us-east-2",
 		"target.healthlake.kms_key": "arn:aws:kms:us-east-2:123456789012:key/1", "layout.lanes": "16", "source.tenant": "clinic",
 	}, "/jobs", "us-west-2")
 	want := []audit.Place{
@@ -37,6 +37,8 @@ func TestPlaces(t *testing.T) {
 		{Setting: "source.binaries", Name: "s3://contents", Region: "eu-west-1", Account: "210987654321"},
 		{Setting: "source.dynamodb_export.location", Name: "/jobs/export"},
 		{Setting: "target.healthlake.datastore", Name: "d1", Region: "us-east-2"},
+		{Setting: "target.healthlake.datastores.a", Name: "d2", Region: "us-east-2"},
+		{Setting: "target.healthlake.datastores.b", Name: "d3", Region: "us-east-2"},
 		{Setting: "target.healthlake.kms_key", Name: "arn:aws:kms:us-east-2:123456789012:key/1", Region: "us-east-2", Account: "123456789012"},
 		{Setting: "target.healthlake.role_arn", Name: role, Account: "123456789012"},
 	}

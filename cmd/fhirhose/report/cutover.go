@@ -22,7 +22,7 @@ type Open struct {
 // Judge returns every point that stands against cutting over, the most dangerous
 // first. It is empty only if all is moved, imported, deleted and proved.
 func Judge(s *metrics.Status, c Context, t *Target, log *Audit) []Open {
-	j := &judge{Context: c, status: s}
+	j := &judge{Context: c, status: s, target: t}
 	for i := range t.Stores {
 		j.of(&t.Stores[i]).stale()
 	}
@@ -50,6 +50,7 @@ func Judge(s *metrics.Status, c Context, t *Target, log *Audit) []Open {
 type judge struct {
 	Context
 	status *metrics.Status
+	target *Target
 	tenant string
 	store  *Store
 	open   []Open
@@ -72,8 +73,15 @@ func (j *judge) some(code string, n int64, noun, what, try string) {
 }
 
 func (j *judge) stale() {
-	j.some("stale-in-target", max(j.store.Stale, j.store.counted("known stale")), "resource",
-		"stale in target: an earlier version is there, the last one was refused", j.command("quarantine replay"))
+	replay := "mend what HealthLake says, then " + j.command("quarantine replay")
+	j.some("stale-in-target", max(j.store.stale(), j.store.counted("known stale")), "resource",
+		"stale in target: an earlier version is there, the last one was refused", replay)
+	switch r := j.store.Refusals; {
+	case r != nil:
+		j.some("stale-unknown", r.Unnamed, "refused resource", "that HealthLake does not name: whether an earlier version is there is not known", replay)
+	case total(j.store.Refused) > 0:
+		j.add("stale-unknown", total(j.store.Refused), "whether earlier versions of refused resources are in the target is not known", j.command("import"))
+	}
 }
 
 // counted is what the latest verification that still holds says of a class.
@@ -90,14 +98,14 @@ func (s *Store) counted(class string) int64 {
 // moved are the points of the move.
 func (j *judge) moved() {
 	s := j.status
-	if s.Phase != metrics.PhaseDone {
+	if !j.target.Moved {
 		j.add("move-unfinished", 0, "the move is not finished", j.command("move"))
 	}
 	if types := s.Unbalanced(); len(types) > 0 {
 		j.add("does-not-balance", int64(len(types)), "totals do not balance for "+strings.Join(types, ", "),
 			"keep the state directory, do not use the output, and report it")
 	}
-	j.some("quarantined", s.Quarantined(), "record", "quarantined: could not be moved", "mend them at the source, export again, and move as a new job; "+j.command("quarantine"))
+	j.some("quarantined", s.Quarantined(), "record", "quarantined: could not be moved", "see which with "+j.command("quarantine list")+"; mend them at the source, export again, and move as a new job")
 	var l LedgerOutcome
 	if s.Ledger != nil {
 		l = OutcomeOf(s.Ledger)
@@ -130,7 +138,7 @@ func (j *judge) imported() {
 	if unfinished > 0 {
 		j.add("import-unfinished", int64(unfinished), fmt.Sprintf("%s of %d not imported, from %s on", human.Plural(int64(unfinished), "folder"), len(j.store.Folders), first), j.command("import"))
 	}
-	j.some("refused", total(j.store.Refused), "resource", "refused by HealthLake: "+counted(j.store.Refused), j.command("quarantine"))
+	j.some("refused", total(j.store.Refused), "resource", "refused by HealthLake: "+counted(j.store.Refused), "mend what HealthLake says, then "+j.command("quarantine replay"))
 }
 
 // deleted are the points of one data store's deletes.

@@ -25,7 +25,7 @@ func safe() (*metrics.Status, *Target) {
 		Files: 14, FilesSealed: 14, Folders: map[string]int{"v1": 2, "v2": 1},
 		Ledger: &metrics.LedgerTotals{Entries: 1_204_000, Bytes: 90_300_000, Resources: 400_000, Deleted: 1200},
 	}
-	return s, &Target{Stores: []Store{{
+	return s, &Target{Moved: true, Stores: []Store{{
 		Datastore: "arn:aws:healthlake:us-east-1:123456789012:datastore/fhir/d1", Ledger: strings.Repeat("ab", 32),
 		Folders: []Folder{
 			{Name: "v1-0", Lines: 800_000, Job: "job-1", Status: "COMPLETED", Over: true, Done: true, Imported: 800_000, Ended: now.Add(-40 * time.Hour)},
@@ -89,7 +89,7 @@ func TestOpenPoints(t *testing.T) {
 	}
 	first := func(t *Target) *Store { return &t.Stores[0] }
 	f("", func(*metrics.Status, *Target, *Audit, *Context) {})
-	f("move-unfinished", func(s *metrics.Status, _ *Target, _ *Audit, _ *Context) { s.Phase = metrics.PhaseStopped }, "fhirhose move -c clinic-a.yaml")
+	f("move-unfinished", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) { t.Moved = false }, "fhirhose move -c clinic-a.yaml")
 	f("does-not-balance", func(s *metrics.Status, _ *Target, _ *Audit, _ *Context) { s.Types["Patient"].Written-- }, "Patient")
 	f("quarantined", func(s *metrics.Status, _ *Target, _ *Audit, _ *Context) {
 		s.Types["Patient"].Written -= 2
@@ -98,7 +98,7 @@ func TestOpenPoints(t *testing.T) {
 	f("unsettled", func(s *metrics.Status, _ *Target, _ *Audit, _ *Context) { s.Ledger.Unsettled = 3 })
 	f("ambiguous", func(s *metrics.Status, _ *Target, _ *Audit, _ *Context) { s.Ledger.Ambiguous = 1 })
 	f("not-known", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) {
-		*t = Target{Unknown: "process 4711 is at work"}
+		*t = Target{Moved: true, Unknown: "process 4711 is at work"}
 	}, "4711")
 	f("import-unfinished", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) {
 		first(t).Folders[1] = Folder{Name: "v1-1", Lines: 300_000, Job: "job-2", Status: "IN_PROGRESS"}
@@ -108,11 +108,18 @@ func TestOpenPoints(t *testing.T) {
 		first(t).Folders[2].Done, first(t).Folders[2].Status = false, "FAILED"
 	}, "job-3 (FAILED)", "fhirhose import --again v2-0 -c")
 	f("import-differs", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) { first(t).Folders[2].Done = false }, "103,600 lines")
+	f("stale-unknown refused", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) {
+		first(t).Refused = map[string]int64{"validation": 2}
+	}, "fhirhose import")
+	f("stale-unknown refused", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) {
+		first(t).Refused, first(t).Refusals = map[string]int64{"validation": 2}, &Refusals{Unnamed: 1}
+	})
 	f("refused", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) {
+		first(t).Refusals = &Refusals{Absent: 3}
 		first(t).Refused = map[string]int64{"validation": 2, "size": 1}
 	}, "3 resources refused by HealthLake: validation 2, size 1")
 	f("stale-in-target refused", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) {
-		first(t).Refused, first(t).Stale = map[string]int64{"validation": 2}, 2
+		first(t).Refused, first(t).Refusals = map[string]int64{"validation": 2}, &Refusals{Stale: 2}
 	})
 	f("stale-in-target verification-found", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) { first(t).Checks[0].Classes[3].Count = 4 }, "4 resources stale")
 	f("deletes-unfinished", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) { first(t).Deletes = nil }, "1,200 deleted resources")
@@ -144,7 +151,7 @@ func TestOpenPoints(t *testing.T) {
 		s.Types["Patient"].Written--
 		s.Types["Patient"].Quarantined = map[string]int64{"bad-number": 1}
 		second := *first(t)
-		second.Tenant, second.Stale, second.Checks = "b", 1, nil
+		second.Tenant, second.Refusals, second.Checks = "b", &Refusals{Stale: 1}, nil
 		second.Folders = slices.Clone(second.Folders)
 		second.Folders[0].Done, second.Folders[0].Status = false, "FAILED"
 		first(t).Tenant = "a"
@@ -170,7 +177,7 @@ func trouble(s *metrics.Status, t *Target) {
 	*s = *done()
 	s.Build = "v1.2.3"
 	store := &t.Stores[0]
-	store.Stale, store.Refused = 1, map[string]int64{"validation": 2}
+	store.Refusals, store.Refused = &Refusals{Stale: 1, Absent: 1}, map[string]int64{"validation": 2}
 	store.Folders[1].Refused, store.Folders[1].Imported, store.Folders[1].Status = 2, 299_998, "COMPLETED_WITH_ERRORS"
 	store.Folders[2] = Folder{Name: "v2-0", Lines: 103_600, Job: "job-3", Status: "FAILED", Over: true, Ended: now}
 	store.Deletes.Changed = 3
@@ -189,7 +196,7 @@ func TestGoldenDocuments(t *testing.T) {
 			f.WithIDs, f.More = true, 12
 			f.Findings = []Finding{{From: "verify sample", Class: "different", Type: "Patient", ID: "p-1", Version: 3, Detail: "name"}}
 		}),
-		"cutover-running": document(func(_ *metrics.Status, t *Target) { *t = Target{Unknown: "process 4711 is at work"} }, nil),
+		"cutover-running": document(func(_ *metrics.Status, t *Target) { *t = Target{Moved: true, Unknown: "process 4711 is at work"} }, nil),
 	} {
 		var text, page bytes.Buffer
 		if err := d.Text(&text); err != nil {

@@ -114,8 +114,8 @@ func (p *page) targets(d *Document) {
 func (p *page) store(s *Store) {
 	p.put("\n<h2>Target: %sdata store <code>%s</code></h2>\n", ofTenant(s.Tenant), s.Datastore)
 	sum, stale := s.sum(), ""
-	if s.Stale > 0 {
-		stale = human.Plural(s.Stale, "resource") + ": AN EARLIER VERSION IS THERE, the last one was refused"
+	if s.stale() > 0 {
+		stale = human.Plural(s.stale(), "resource") + ": AN EARLIER VERSION IS THERE, the last one was refused"
 	}
 	p.pairs(
 		[2]string{"Folders imported", human.Count(int64(sum.done)) + " of " + human.Count(int64(len(s.Folders)))},

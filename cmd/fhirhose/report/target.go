@@ -9,6 +9,7 @@ import (
 // Target is what is known of a job's data stores. It holds no id and no value
 // (I10): tenants, counts, and names of a target's jobs.
 type Target struct {
+	Moved bool `json:"moved"` // the move is finished
 	// Unknown says why the checkpoint was not read, "" if it was. Then nothing is
 	// known of the data stores.
 	Unknown string  `json:"unknown,omitempty"`
@@ -21,15 +22,13 @@ type Store struct {
 	Datastore string `json:"datastore"`     // ARN once something was sent, before that its id
 	Ledger    string `json:"ledger_sha256"` // over the segments of the tenant's ledger
 
-	Folders []Folder         `json:"folders"`           // in the order of import
-	Refused map[string]int64 `json:"refused,omitempty"` // resources by HealthLake's reason
-	// Stale are resources of which the target holds an earlier version than the
-	// last, because it has refused that one.
-	Stale   int64         `json:"stale_in_target"`
-	Deletes *Deletes      `json:"deletes,omitempty"` // nil: none has begun
-	Checks  []Check       `json:"verifications"`     // the last of each mode, the latest first
-	Changed time.Time     `json:"changed,omitzero"`  // when the last import or delete ended, by the target's clock
-	Moved   LedgerOutcome `json:"moved"`
+	Folders  []Folder         `json:"folders"`            // in the order of import
+	Refused  map[string]int64 `json:"refused,omitempty"`  // resources by HealthLake's reason
+	Refusals *Refusals        `json:"refusals,omitempty"` // nil: the refused were not compared with the ledger
+	Deletes  *Deletes         `json:"deletes,omitempty"`  // nil: none has begun
+	Checks   []Check          `json:"verifications"`      // the last of each mode, the latest first
+	Changed  time.Time        `json:"changed,omitzero"`   // when the last import or delete ended, by the target's clock
+	Moved    LedgerOutcome    `json:"moved"`
 }
 
 // LedgerOutcome is what the ledger of a tenant says of its resources.
@@ -61,8 +60,17 @@ type Folder struct {
 	Ended    time.Time `json:"ended,omitzero"`
 }
 
+// Refusals are the resources of which the target has refused versions.
+type Refusals struct {
+	Stale     int64 `json:"stale"`     // the target holds an earlier version than the last
+	Absent    int64 `json:"absent"`    // it holds none
+	Overtaken int64 `json:"overtaken"` // it lacks earlier versions alone
+	Unnamed   int64 `json:"unnamed"`   // failures of which nobody knows whose they are
+}
+
 // Deletes are what became of the resources that are deleted in the source.
 type Deletes struct {
+	Pass      int   `json:"pass"`
 	Over      bool  `json:"over"` // all were looked at
 	Deleted   int64 `json:"deleted"`
 	Gone      int64 `json:"gone"`
@@ -106,3 +114,11 @@ func (c *Check) bad() (n int64) {
 
 // Strong tells whether a mode looks at every resource.
 func (c *Check) strong() bool { return c.Mode == "export" || c.Mode == "full" && c.Share == "" }
+
+// stale counts resources of which the target holds an earlier version than the last.
+func (s *Store) stale() int64 {
+	if s.Refusals == nil {
+		return 0
+	}
+	return s.Refusals.Stale
+}

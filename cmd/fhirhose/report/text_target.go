@@ -125,8 +125,8 @@ func (p *printer) store(s *Store) {
 	for _, reason := range byCount(s.Refused) {
 		p.line("    refused: %s %s", human.Count(s.Refused[reason]), reason)
 	}
-	if s.Stale > 0 {
-		p.line("  STALE      %s of which HealthLake holds an earlier version than the last", human.Plural(s.Stale, "resource"))
+	if s.stale() > 0 {
+		p.line("  STALE      %s of which HealthLake holds an earlier version than the last", human.Plural(s.stale(), "resource"))
 	}
 	p.line("  deletes    %s", s.deletes())
 	for i := range s.Checks {
