@@ -76,14 +76,16 @@ const (
 	PhaseMoving    Phase = "moving"
 	PhaseFinishing Phase = "finishing" // everything is read; files are sealed and the ledger is checked
 	PhaseDone      Phase = "done"
-	PhaseVerifying Phase = "verifying"
+	PhaseVerifying Phase = "verifying" // the move is done, and what a target holds is compared with it
 	PhaseImporting Phase = "importing" // the move is done, and its folders are sent to a target
 	PhaseStopped   Phase = "stopped"   // by a signal, after a drain
 	PhaseFailed    Phase = "failed"
 )
 
 // Moved tells whether the job's move has come to its end.
-func (s *Status) Moved() bool { return s.Phase == PhaseDone || s.Phase == PhaseImporting }
+func (s *Status) Moved() bool {
+	return s.Phase == PhaseDone || s.Phase == PhaseImporting || s.Phase == PhaseVerifying
+}
 
 // TypeTotals balances per type: Read = Written + filtered + quarantined (I4).
 type TypeTotals struct {

@@ -111,26 +111,12 @@ func (s *importSeen) waiting(what string) {
 	s.waits = what
 }
 
-// statusEvery is how often status.json is renewed.
-const statusEvery = 10 * time.Second
-
 // renew writes status.json until ctx ends.
 func (s *importSeen) renew(ctx context.Context) error {
 	if !s.keeps {
 		return nil
 	}
-	ticker := time.NewTicker(statusEvery)
-	defer ticker.Stop()
-	for {
-		if err := s.write(); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
+	return s.observation.renew(ctx)
 }
 
 // watched runs an import, and shows it meanwhile: /metrics, status.json, and a bar on

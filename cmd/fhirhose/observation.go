@@ -48,6 +48,7 @@ type observation struct {
 	end        *ending
 	verify     *metrics.VerifyTotals // of a verification
 	waits      string                // what a verification waits for
+	verified   bool                  // it has come to its end
 }
 
 // ending is how a move came to its end.
@@ -102,6 +103,49 @@ func (o *observation) verifying(waits string, change func(*metrics.VerifyTotals)
 	o.waits, o.lastAlive = waits, time.Now()
 }
 
+// verifies makes the last status of a job that of a process which verifies it.
+func (o *observation) verifies() {
+	last, err := metrics.ReadStatus(o.job.State)
+	if err != nil {
+		return // there is a checkpoint to go by
+	}
+	last.Started, last.Phase = o.started, metrics.PhaseDone
+	var at watched = lastSeen(*last)
+	o.at.Store(&at)
+}
+
+// lastSeen is the status that an earlier process has left.
+type lastSeen metrics.Status
+
+// Status implements watched.
+func (s lastSeen) Status() metrics.Status { return metrics.Status(s) }
+
+// verifiedAll says that a verification has come to its end.
+func (o *observation) verifiedAll() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.verified = true
+}
+
+// statusEvery is how often status.json is renewed where no cut does it.
+const statusEvery = 10 * time.Second
+
+// renew writes status.json until ctx ends.
+func (o *observation) renew(ctx context.Context) error {
+	ticker := time.NewTicker(statusEvery)
+	defer ticker.Stop()
+	for {
+		if err := o.write(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
 // status is a snapshot of the whole job, at any time, from any goroutine.
 func (o *observation) status() metrics.Status {
 	s := metrics.Status{Job: o.job.Name, Phase: metrics.PhaseStarting, Started: o.started, Updated: time.Now()}
@@ -118,7 +162,10 @@ func (o *observation) status() metrics.Status {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.verify != nil {
-		s.Verify, s.Phase, s.WaitingFor = o.verify.Clone(), metrics.PhaseVerifying, o.waits
+		s.Verify = o.verify.Clone()
+	}
+	if o.verify != nil && !o.verified {
+		s.Phase, s.WaitingFor = metrics.PhaseVerifying, o.waits
 	}
 	s.Retries = make(map[string]int64, len(o.retries))
 	for cause, n := range o.retries {

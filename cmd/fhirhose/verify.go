@@ -128,6 +128,7 @@ func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err 
 	defer func() { err = errors.Join(err, lock.Release()) }()
 	limitMemory(job.Limits.Memory, log)
 	seen := newObservation(job)
+	seen.verifies()
 	server, err := serve(ctx, job.Listen, seen.status, metrics.NewRegistry(metrics.NewCollector(seen.status, collectorLabels())))
 	if err != nil {
 		return err
@@ -178,20 +179,29 @@ func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err 
 	return nil
 }
 
-// shown works, and shows how far it is meanwhile: not on stdout where --json has it.
+// shown works, and shows how far it is meanwhile: in status.json, and on stdout but
+// for --json.
 func (v *verifying) shown(ctx context.Context, logs *switchWriter, work func(context.Context) error) error {
-	if v.json {
-		return work(ctx)
-	}
-	view, every := v.newView(logs)
 	watched, cancel := context.WithCancel(ctx)
-	var watcher errgroup.Group
-	watcher.Go(func() error { return show(watched, view, every, v.seen.status) })
+	watchers, watched := errgroup.WithContext(watched)
+	watchers.Go(func() error { return v.seen.renew(watched) })
+	closeView := func() {}
+	if !v.json {
+		view, every := v.newView(logs)
+		watchers.Go(func() error { return show(watched, view, every, v.seen.status) })
+		closeView = func() { view.Close(); logs.switchTo(v.stderr) }
+	}
 	err := work(ctx)
 	cancel()
-	_ = watcher.Wait() // it has none
-	view.Close()
-	logs.switchTo(v.stderr)
+	seen := watchers.Wait()
+	closeView()
+	if err == nil {
+		v.seen.verifiedAll()
+		seen = errors.Join(seen, v.seen.write())
+	}
+	if seen != nil {
+		v.log.Warn("the status could not be written", "error", seen)
+	}
 	return err
 }
 

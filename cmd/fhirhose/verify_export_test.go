@@ -66,6 +66,8 @@ func TestVerifyExport(t *testing.T) {
 		r.says("job a: passed, by mode export", "equal             7", "deleted and gone  2")
 	}
 	r.classes("export", allEqual())
+	r.run(0, "status")
+	r.says("job a: done: every record is accounted for", "4 folders", "verify   mode export, compare: 7 resources read")
 	if n := r.exports(); n != 1 {
 		t.Errorf("%d exports", n)
 	}

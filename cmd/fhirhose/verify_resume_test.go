@@ -170,6 +170,10 @@ func TestVerifyAnewAfterKill(t *testing.T) {
 	remove := r.killWith("complete.json")
 	r.run(5, "verify")
 	remove()
+	r.run(0, "verify", "--mode", "counts")
+	if _, err := os.Stat(filepath.Join(r.dir, "state", "verify", "export.work", "complete.json")); err != nil {
+		t.Errorf("another mode took the digests away: %v", err)
+	}
 	want := r.plant()
 	r.run(4, "verify", "--again")
 	r.classes("export", want)

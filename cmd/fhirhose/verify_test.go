@@ -147,12 +147,16 @@ func (r *verifyRig) classes(mode string, want map[string]int64) {
 
 // TestVerifyIsRefused: what has not arrived whole is not verified.
 func TestVerifyIsRefused(t *testing.T) {
-	r := &verifyRig{importRig: newImportRig(t, healthlaketest.Traps{})}
+	fail := healthlaketest.Traps{Fail: func(name string) (int64, string) { return 1, "because of " + recordstest.Canary }}
+	r := &verifyRig{importRig: newImportRig(t, fail)}
 	r.run(2, "verify", "--mode", "counts")
 	r.says("no move of this job has started here")
 	r.moved()
 	r.run(2, "verify", "--mode", "counts")
 	r.says("its import is not finished: folder Binary-v1-0 is not in", "try: fhirhose import")
+	r.run(7, "import")
+	r.run(2, "verify", "--mode", "counts")
+	r.says("folder Binary-v1-0 is not in")
 	r.run(2, "verify", "--mode", "all")
 	r.says(`no mode "all"`)
 	r.run(2, "verify")

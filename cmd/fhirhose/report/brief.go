@@ -34,6 +34,7 @@ func Brief(out io.Writer, s *metrics.Status, c Context, now time.Time) error {
 	p.briefBinaries(s.Binaries)
 	p.line("  files    %s sealed, %s open", human.Count(s.FilesSealed), human.Count(s.OpenFiles))
 	p.imports(s.Import)
+	p.verified(s.Verify)
 	if !s.LastCut.IsZero() {
 		p.line("  last cut %s ago", human.Duration(now.Sub(s.LastCut)))
 	}

@@ -104,6 +104,8 @@ func verdict(s *metrics.Status, sum Summary, c Context) string {
 		return "done: every record is accounted for"
 	case metrics.PhaseImporting:
 		return "done; an import was interrupted: `fhirhose import` goes on"
+	case metrics.PhaseVerifying:
+		return "done; a verification was interrupted: `fhirhose verify` goes on"
 	case metrics.PhaseStopped:
 		return "stopped cleanly; `fhirhose move` continues where it stopped"
 	case metrics.PhaseFailed:

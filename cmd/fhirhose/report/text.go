@@ -78,6 +78,14 @@ func (p *printer) header(s *metrics.Status) {
 }
 
 // imports is how far an import has come, once there was one.
+// verified says how far a verification is.
+func (p *printer) verified(v *metrics.VerifyTotals) {
+	if v == nil {
+		return
+	}
+	p.line("  verify   mode %s, %s: %s read", v.Mode, v.Step, human.Plural(v.ResourcesDone, "resource"))
+}
+
 func (p *printer) imports(t *metrics.ImportTotals) {
 	if t == nil {
 		return
