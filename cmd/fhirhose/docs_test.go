@@ -55,6 +55,12 @@ Each key is also a flag and an environment variable. A value counts in this orde
 AWS credentials and endpoints come from the AWS SDK's own places, and from ` + "`.env`" + ` where it has
 variables that begin with ` + "`AWS_`" + `; never from a flag or the job file.
 
+A SMART on FHIR data store takes bearer tokens at its REST API. They are asked for with
+` + "`HEALTHLAKE_SMART_CLIENT_ID` and `HEALTHLAKE_SMART_CLIENT_SECRET`" + `, from the environment or ` + "`.env`" + ` alone: client
+credentials of a client with the scope ` + "`system/*.*`" + ` (another one: ` + "`HEALTHLAKE_SMART_SCOPE`" + `; an audience:
+` + "`HEALTHLAKE_SMART_AUDIENCE`" + `). The store's SMART configuration names the token endpoint, unless
+` + "`HEALTHLAKE_SMART_OAUTH2_API_ENDPOINT`" + ` does, below which ` + "`/token`" + ` is called. Jobs are started with AWS credentials all the same.
+
 ## Keys
 
 | key | default | meaning |

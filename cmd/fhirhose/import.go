@@ -62,9 +62,8 @@ migration_output.json names, after it has read every file for its number of line
 The job then needs a name, a state directory of its own and a target. There is no
 ledger: nothing is deleted, and nobody can tell what is stale, or verify.
 
-What import does not do: it does not verify what arrived beyond these counts, and
-sends nothing to a SMART store. It was tested against a simulation, never against
-live HealthLake.
+What import does not do: it does not verify what arrived beyond these counts. It was
+tested against a simulation, never against live HealthLake.
 
 Exit codes: 0 done, 3 resources were refused, or stay though they should be deleted,
 or were quarantined by the move, 4 the counts differ, 5 try again later, 7 HealthLake

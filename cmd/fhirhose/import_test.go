@@ -66,6 +66,7 @@ func newImportRig(t *testing.T, traps healthlaketest.Traps, more ...string) *imp
 	stores := []healthlaketest.Store{
 		{ID: healthlaketest.DatastoreID},
 		{ID: "second"},
+		{ID: "smart", Authority: &healthlaketest.Authority{ClientID: "c", ClientSecret: recordstest.Canary, Life: time.Hour}},
 		{ID: "few", Types: []string{"Patient", "Binary"}, KMSKey: "arn:aws:kms:us-east-1:123456789012:key/k"},
 	}
 	r.simulation = healthlaketest.New(healthlaketest.Options{Traps: traps, Stores: stores, Now: r.clock, S3: healthlaketest.FromClient(s3.New(s3.Options{

@@ -94,7 +94,7 @@ func (d *destination) options(job *jobfile.Job) healthlake.Options {
 	to := job.Target.HealthLake
 	return healthlake.Options{
 		Datastore: d.datastore, Region: to.Region, RoleARN: to.RoleARN, Output: to.Output.String(), KMSKey: to.KMSKey,
-		Validation: to.Validation, RequestsPerSecond: float64(to.RequestsPerSecond),
+		Validation: to.Validation, RequestsPerSecond: float64(to.RequestsPerSecond), Grant: to.Grant,
 	}
 }
 

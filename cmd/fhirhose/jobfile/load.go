@@ -49,6 +49,7 @@ func Load(in Input) (*Job, error) {
 		maps.Copy(values, layer)
 	}
 	job := &Job{Warnings: strayVariables(env)}
+	job.Target.HealthLake.Grant = storeGrant(env)
 	if fileValues != nil {
 		job.File = path
 	}

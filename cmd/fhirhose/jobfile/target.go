@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/fhirhose/fhirhose/tokens"
 )
 
 // Target is the service that imports the folders. It shapes no byte of them, and
@@ -21,11 +23,12 @@ type HealthLake struct {
 	RoleARN           string
 	Output            Location // in S3; zero if it is not set
 	KMSKey            string
-	Validation        string // strict, structure-only or minimal
-	OnImportError     string // "stop" or "continue"
-	RequestsPerSecond int    // of the REST API
-	BundleSize        int    // entries of a batch
-	Exclusive         bool   // nobody else writes to the data store
+	Validation        string       // strict, structure-only or minimal
+	OnImportError     string       // "stop" or "continue"
+	RequestsPerSecond int          // of the REST API
+	Grant             tokens.Grant // of a SMART store, from the environment
+	BundleSize        int          // entries of a batch
+	Exclusive         bool         // nobody else writes to the data store
 	Quotas            Quotas
 }
 
