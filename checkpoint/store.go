@@ -45,6 +45,7 @@ type Store struct {
 	meta     meta
 	wanted   Identity
 	repaired []int
+	copied   string // directory of a copy, which goes with Close
 }
 
 // Open opens the checkpoint at path, or makes a new one for the identity. A
@@ -266,7 +267,13 @@ func (s *Store) update(change func(*bbolt.Tx) error) error {
 }
 
 // Close gives the file free.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	err := s.db.Close()
+	if s.copied != "" {
+		err = errors.Join(err, os.RemoveAll(s.copied))
+	}
+	return err
+}
 
 func (s *Store) failed(op string, err error) error {
 	return durable.Failure(op, s.path, err)

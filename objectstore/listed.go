@@ -89,6 +89,7 @@ func (s *Store) listVersions(ctx context.Context, prefix, after string, f func(L
 	if after != "" {
 		in.KeyMarker = &after
 	}
+	last, told := "", map[string]bool{} // look-alikes repeat versions of a key where a page ends
 	for {
 		out, err := call(ctx, s, "list the versions in", s.location.String(), func() (*s3.ListObjectVersionsOutput, error) {
 			return s.client.ListObjectVersions(ctx, in)
@@ -97,6 +98,14 @@ func (s *Store) listVersions(ctx context.Context, prefix, after string, f func(L
 			return err
 		}
 		for _, l := range inKeyOrder(out) {
+			if l.Key != last {
+				last = l.Key
+				clear(told)
+			}
+			if told[l.VersionID] {
+				continue
+			}
+			told[l.VersionID] = true
 			if err := f(l); err != nil {
 				return err
 			}

@@ -48,15 +48,15 @@ func serve(address, dir string) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	root, side := filepath.Join(dir, "buckets"), filepath.Join(dir, "metadata")
-	if err := errors.Join(os.Mkdir(root, 0o700), os.Mkdir(side, 0o700)); err != nil {
+	root, side, versions := filepath.Join(dir, "buckets"), filepath.Join(dir, "metadata"), filepath.Join(dir, "versions")
+	if err := errors.Join(os.Mkdir(root, 0o700), os.Mkdir(side, 0o700), os.Mkdir(versions, 0o700)); err != nil {
 		return err
 	}
 	metadata, err := meta.NewSideCar(side) // not every disk has extended attributes
 	if err != nil {
 		return err
 	}
-	backend, err := posix.New(root, metadata, posix.PosixOpts{SideCarDir: side, ForceNoTmpFile: true})
+	backend, err := posix.New(root, metadata, posix.PosixOpts{SideCarDir: side, VersioningDir: versions, ForceNoTmpFile: true})
 	if err != nil {
 		return err
 	}

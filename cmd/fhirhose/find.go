@@ -45,8 +45,8 @@ Ids are PHI. They are taken from stdin alone, since other users of this machine 
 read a command line. The answers are PHI as well: they go to stdout and nowhere else.
 
 It needs a finished move, reads sink and state, changes neither, and works beside a
-running process; while an import holds the checkpoint, it cannot tell of imports, and
-says so. Any number of ids costs one pass over the ledger for each 32,768.
+running process, as of its last commit. Without a checkpoint it cannot tell of imports,
+and says so. Any number of ids costs one pass over the ledger for each 32,768.
 
 The ledger keeps no object and record number of written versions: the export is not
 needed any more, and is not looked at.
@@ -143,7 +143,11 @@ func oneTenant(job *jobfile.Job, tenant string) error {
 // tellImports lets the checkpoint tell of imports, and returns the claim of its run.
 // A checkpoint that nobody can read now leaves both out, and that is said.
 func (c *cli) tellImports(job *jobfile.Job, f *find.Finder) (claim []byte, err error) {
-	store, err := checkpoint.Reopen(filepath.Join(job.State, checkpointFile))
+	path := filepath.Join(job.State, checkpointFile)
+	store, err := checkpoint.Reopen(path)
+	if pipeline.KindOf(err) == pipeline.KindClaimed {
+		store, err = checkpoint.OpenCopy(path)
+	}
 	switch kind := pipeline.KindOf(err); {
 	case err == nil:
 	case kind == pipeline.KindClaimed || kind == pipeline.KindConfig:

@@ -137,12 +137,13 @@ func (r *importRig) findBeside() {
 	if err != nil {
 		r.Fatal(err)
 	}
-	for _, args := range [][]string{nil, {"--state=" + filepath.Join(r.dir, "nothing")}} {
-		a := r.ask(0, question, args...)
-		r.says("note: of imports nothing is told")
-		if len(a) != 1 || a[0].Versions[1].File == "" || a[0].Versions[1].Import != nil {
-			r.Errorf("%+v", a)
-		}
+	if a := r.ask(0, question); len(a) != 1 || a[0].Versions[1].Refused == nil || r.err.Len() > 0 {
+		r.Errorf("%+v\n%s", a, &r.err)
+	}
+	a := r.ask(0, question, "--state="+filepath.Join(r.dir, "nothing"))
+	r.says("note: of imports nothing is told")
+	if len(a) != 1 || a[0].Versions[1].File == "" || a[0].Versions[1].Import != nil {
+		r.Errorf("%+v", a)
 	}
 	if err := store.Close(); err != nil {
 		r.Fatal(err)
