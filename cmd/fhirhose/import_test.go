@@ -337,7 +337,7 @@ func TestImportStale(t *testing.T) {
 			t.Fatal(err)
 		}
 		found := s.Stores[0].Refusals
-		if found == nil || found.Refusals != (importing.Refusals{Stale: 1, Failures: 1, LinesFrom: base}) {
+		if found == nil || found.Refusals != (importing.Refusals{Stale: 1, Failures: 1, LinesFrom: base, Of: found.Of}) {
 			t.Fatalf("found %+v", found)
 		}
 		text, err := os.ReadFile(found.File)

@@ -97,6 +97,9 @@ func (c *cli) replay(ctx context.Context, job *jobfile.Job) (err error) {
 	var end error
 	for _, d := range to {
 		counts, err := i.replay(ctx, d, moved)
+		if err == nil {
+			err = i.judge(ctx, d) // what is stale now
+		}
 		all = append(all, replaySummary{d.tenant, counts})
 		if end = err; end != nil {
 			break

@@ -3,9 +3,11 @@ package importing
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"io/fs"
 	"maps"
@@ -36,6 +38,8 @@ type Refusals struct {
 	Unnamed int64 `json:"unnamed"`
 	// Failures that were judged.
 	Failures int64 `json:"failures"`
+	// Of tells these failures from those of another moment.
+	Of string `json:"of"`
 	// LinesFrom is what the target numbers the first line of a file: 0 or 1; -1 if
 	// that is not known, or differs.
 	LinesFrom int `json:"lines_from"`
@@ -72,7 +76,7 @@ const refusalsBucket = "import-refusals"
 
 func refusalsKey(tenant string) string { return "of/" + tenant }
 
-// RefusalsOf returns what [Judge] has found last; nil is that nothing was refused.
+// RefusalsOf returns what [Judge] has found last; nil is that nothing is refused.
 func RefusalsOf(store output.Entries, tenant string) (found *Refusals, err error) {
 	err = store.Each(refusalsBucket, func(key string, value []byte) error {
 		if key != refusalsKey(tenant) {
@@ -83,6 +87,9 @@ func RefusalsOf(store output.Entries, tenant string) (found *Refusals, err error
 	})
 	if err != nil {
 		return nil, output.Damaged(err)
+	}
+	if found != nil && found.Failures == 0 { // what was refused has been mended
+		return nil, nil
 	}
 	return found, nil
 }
@@ -102,7 +109,7 @@ const atOnce = 1 << 16
 
 // Judge compares what the target has refused with the ledger, keeps the resources in
 // RefusedFile, and what they add up to in the checkpoint. What it has judged before it
-// does not judge again.
+// does not judge again. It returns nil if nothing is refused.
 func Judge(ctx context.Context, j Judgement) (*Refusals, error) {
 	known, err := Records(j.Store, j.Tenant)
 	if err != nil {
@@ -115,11 +122,15 @@ func Judge(ctx context.Context, j Judgement) (*Refusals, error) {
 			g.failures += r.Failed
 		}
 	}
-	if last, err := RefusalsOf(j.Store, j.Tenant); err != nil || last != nil && last.Failures == g.failures {
-		return last, err // a folder that is done stays so
-	}
 	slices.Sort(g.folders)
-	g.found.Failures = g.failures
+	sum := sha256.New()
+	for _, name := range g.folders {
+		_, _ = fmt.Fprintf(sum, "%q %d\n", name, known[name].Failed) // it cannot fail
+	}
+	g.found.Failures, g.found.Of = g.failures, hex.EncodeToString(sum.Sum(nil)[:8])
+	if last, err := RefusalsOf(j.Store, j.Tenant); err != nil || last != nil && last.Of == g.found.Of || last == nil && g.failures == 0 {
+		return last, err
+	}
 	if err := os.Remove(g.file.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, durable.Failure("remove", g.file.path, err)
 	}
@@ -168,7 +179,10 @@ func (g *judge) conclude() (*Refusals, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &g.found, g.Store.Commit([]output.Change{{Bucket: refusalsBucket, Key: refusalsKey(g.Tenant), Value: value}})
+	if err := g.Store.Commit([]output.Change{{Bucket: refusalsBucket, Key: refusalsKey(g.Tenant), Value: value}}); err != nil || g.failures == 0 {
+		return nil, err
+	}
+	return &g.found, nil
 }
 
 // pass judges the resources of one part of all ids.

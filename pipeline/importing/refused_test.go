@@ -93,7 +93,7 @@ func (r *refusals) judge() (*importing.Refusals, []importing.Refused) {
 		r.Fatal(err)
 	}
 	text, err := os.ReadFile(importing.RefusedFile(r.state, "x"))
-	if err != nil {
+	if (err != nil) != (found == nil) {
 		r.Fatal(err)
 	}
 	var all []importing.Refused
@@ -132,7 +132,7 @@ func TestStaleInTarget(t *testing.T) {
 		r.refused("nobody", 1, 5)
 		r.refused("", 1, 6)
 		found, all := r.judge()
-		want := importing.Refusals{Stale: 2, Absent: 1, Overtaken: 1, Unnamed: 2, Failures: 9, LinesFrom: base}
+		want := importing.Refusals{Stale: 2, Absent: 1, Overtaken: 1, Unnamed: 2, Failures: 9, LinesFrom: base, Of: found.Of}
 		if *found != want {
 			t.Errorf("found %+v, want %+v", *found, want)
 		}
@@ -183,8 +183,34 @@ func TestStaleDuplicates(t *testing.T) {
 	r.refused("b", 2, 8)
 	r.refused("b", 2, 9)
 	found, _ := r.judge()
-	if want := (importing.Refusals{Stale: 1, Overtaken: 1, Failures: 3, LinesFrom: -1}); *found != want {
+	if want := (importing.Refusals{Stale: 1, Overtaken: 1, Failures: 3, LinesFrom: -1, Of: found.Of}); *found != want {
 		t.Errorf("found %+v, want %+v", *found, want)
+	}
+}
+
+// TestStaleMended: what is refused no more is not told of, and what is refused instead
+// is judged.
+func TestStaleMended(t *testing.T) {
+	r := newRefusals(t)
+	for _, id := range []string{"a", "b"} {
+		r.wrote(id, 1, 1)
+		r.wrote(id, 2, 2)
+	}
+	r.refused("a", 2, 2)
+	if found, _ := r.judge(); found.Stale != 1 {
+		t.Errorf("%+v", found)
+	}
+	r.kept, r.count = map[string]string{"v2-0": ""}, map[string]int{}
+	r.refused("b", 1, 1)
+	if found, all := r.judge(); found.Stale != 0 || found.Overtaken != 1 || len(all) != 1 {
+		t.Errorf("%+v, %+v", found, all)
+	}
+	r.kept, r.count = map[string]string{"v1-0": ""}, map[string]int{}
+	if found, all := r.judge(); found != nil || len(all) != 0 {
+		t.Errorf("%+v, %+v", found, all)
+	}
+	if stored, err := importing.RefusalsOf(r.store, "x"); stored != nil || err != nil {
+		t.Errorf("%+v, %v", stored, err)
 	}
 }
 
