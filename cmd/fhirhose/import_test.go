@@ -249,7 +249,8 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// TestImportOfAnotherRun: jobs of another run of a job are not taken for its own.
+// TestImportOfAnotherRun: jobs of another run of a job are not taken for its own, nor
+// is what is remembered of another run's folders (WI2).
 func TestImportOfAnotherRun(t *testing.T) {
 	r := newImportRig(t, healthlaketest.Traps{})
 	for run := 1; run <= 2; run++ {
@@ -356,8 +357,8 @@ func TestImportStale(t *testing.T) {
 	}
 }
 
-// TestImportGivenUp: no later folder is sent before the operator has said that
-// the one whose job failed is to be sent again.
+// TestImportGivenUp: that a job failed is an exit code (WI12), and no later folder is
+// sent before the operator has said that this one is to be sent again.
 func TestImportGivenUp(t *testing.T) {
 	fail := true
 	r := newImportRig(t, healthlaketest.Traps{Fail: func(name string) (int64, string) {

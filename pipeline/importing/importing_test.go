@@ -91,7 +91,8 @@ func TestFoldersInOrderOnce(t *testing.T) {
 var errKilled = errors.New("killed")
 
 // TestKilledAnywhere: the process dies before or after any call and any commit,
-// many times. No folder is started twice, none before the one below it.
+// many times. No folder is started twice, none before the one below it (WI2: what is
+// remembered is each folder's own, and stored before it is acted upon).
 func TestKilledAnywhere(t *testing.T) {
 	deaths := 0
 	for seed := range uint64(200) {

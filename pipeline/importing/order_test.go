@@ -1,9 +1,11 @@
 package importing_test
 
 import (
+	_ "embed"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -66,6 +68,32 @@ func TestOrderOfAnyFolders(t *testing.T) {
 			want = append(want, name(f))
 		}
 		if got := inOrder(names); !slices.Equal(got, want) {
+			t.Fatalf("%q, want %q", got, want)
+		}
+	})
+}
+
+// localeCompare is an order of names that
+//
+//	names.sort((a, b) => a.localeCompare(b, undefined, {numeric: true, sensitivity: 'base'}))
+//
+// has given, as the FHIR Works tool calls it: of every folder v<n>, v<n>-<k> and the
+// same of Binaries, with n from 0 to beyond 64 bits (Node 20.20, ICU 78.2).
+//
+//go:embed testdata/localecompare.txt
+var localeCompare string
+
+// TestOrderIsLocaleCompare: any set of folders, in any order, comes out as the old
+// tool would sort it.
+func TestOrderIsLocaleCompare(t *testing.T) {
+	all := strings.Fields(localeCompare)
+	if len(all) != 288 {
+		t.Fatalf("%d names", len(all))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		drawn := rapid.Permutation(all).Draw(t, "order")[:rapid.IntRange(0, len(all)).Draw(t, "size")]
+		want := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return !slices.Contains(drawn, name) })
+		if got := inOrder(drawn); !slices.Equal(got, want) {
 			t.Fatalf("%q, want %q", got, want)
 		}
 	})
