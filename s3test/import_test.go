@@ -48,6 +48,9 @@ target: {healthlake: {datastore: ` + healthlaketest.DatastoreID + `, role_arn: "
   output: s3://exports/results, kms_key: key, bundle_size: 2, requests_per_second: 100}}
 `
 
+// secondStore is for jobs with more tenants than one.
+const secondStore = "fedcba9876543210fedcba9876543210"
+
 func newMigration(t *testing.T, traps healthlaketest.Traps) *migration {
 	t.Helper()
 	m := &migration{T: t, server: s3test.Start(t)}
@@ -61,7 +64,8 @@ func newMigration(t *testing.T, traps healthlaketest.Traps) *migration {
 	env := m.server.Env()
 	m.simulation = healthlaketest.New(healthlaketest.Options{
 		S3: healthlaketest.FromClient(m.server.Client), Traps: traps,
-		Keys: map[string]string{env["AWS_ACCESS_KEY_ID"]: env["AWS_SECRET_ACCESS_KEY"]},
+		Keys:   map[string]string{env["AWS_ACCESS_KEY_ID"]: env["AWS_SECRET_ACCESS_KEY"]},
+		Stores: []healthlaketest.Store{{ID: healthlaketest.DatastoreID}, {ID: secondStore}},
 	})
 	service := httptest.NewServer(m.simulation)
 	t.Cleanup(func() { service.Close(); m.simulation.Close() })
@@ -104,9 +108,9 @@ type binary struct {
 func (b *binary) path() string { return filepath.Join(b.dir, "fhirhose") }
 
 // run runs a verb, for as long as ctx lasts.
-func (m *migration) run(ctx context.Context, verb string) (exit int) {
+func (m *migration) run(ctx context.Context, verb string, flags ...string) (exit int) {
 	m.Helper()
-	process := exec.CommandContext(ctx, m.binary, verb, "-c", m.file, "--log-level", "debug")
+	process := exec.CommandContext(ctx, m.binary, append([]string{verb, "-c", m.file, "--log-level", "debug"}, flags...)...)
 	process.Env, process.Stdout, process.Stderr = m.env, &m.said, &m.said
 	err := process.Run()
 	if ended, ok := errors.AsType[*exec.ExitError](err); ok {

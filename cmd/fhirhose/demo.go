@@ -117,6 +117,7 @@ func (c *cli) demo(ctx context.Context, dir string) error {
 		}
 		say("\nWhat the simulated bucket held is in %s\n", services.dir)
 	}
+	say("\nIt is not safe because of the defects that were planted: a table without them ends with yes.\n")
 	say("Try also: the same demo again with --dir=%s (it is finished, so nothing happens), or edit %s for data of yours.\n", dir, path)
 	return nil
 }

@@ -99,7 +99,10 @@ func (c *cli) export(ctx context.Context, job *jobfile.Job, again bool) (err err
 			return err
 		}
 	}
-	client, err := tableexport.Open(ctx, tableexport.Options{Region: job.Source.Table.Region()})
+	client, err := tableexport.Open(ctx, tableexport.Options{
+		Region:  job.Source.Table.Region(),
+		Waiting: func(why string) { log.Warn("trying again", "because", why) },
+	})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
+	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
@@ -86,6 +87,7 @@ func (v *verifying) inquiry(lags time.Duration) (*verify.Inquiry, *verify.Progre
 	if err != nil {
 		return nil, nil, err
 	}
+	v.asked(&at.Progress)
 	last, began, before := time.Now(), time.Now(), at.Progress.Part
 	q := &verify.Inquiry{
 		Options: verify.Options{
@@ -102,6 +104,7 @@ func (v *verifying) inquiry(lags time.Duration) (*verify.Inquiry, *verify.Progre
 			if err := v.commit(at); err != nil {
 				return err
 			}
+			v.asked(p)
 			if now := time.Now(); now.Sub(last) > lineEvery && p.Part > before && !p.Done {
 				last = now
 				left := time.Duration(float64(now.Sub(began)) * (1 - p.Part) / (p.Part - before))
@@ -118,6 +121,17 @@ func (v *verifying) inquiry(lags time.Duration) (*verify.Inquiry, *verify.Progre
 		q.Share = verify.Share{Number: s.Number, Part: s.Share}
 	}
 	return q, &at.Progress, nil
+}
+
+// asked shows how far it is. How many resources there are is a guess by the part of
+// the ledger that lies behind.
+func (v *verifying) asked(p *verify.Progress) {
+	v.seen.verifying("", func(t *metrics.VerifyTotals) {
+		t.Step, t.ResourcesDone = "ask", p.Checked()
+		if p.Part > 0 {
+			t.Resources = int64(float64(t.ResourcesDone) / p.Part)
+		}
+	})
 }
 
 // position returns where the verification was interrupted, or its beginning.

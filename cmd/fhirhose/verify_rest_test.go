@@ -62,6 +62,8 @@ func TestVerifyByReads(t *testing.T) {
 			r.run(0, "verify", "--mode", mode)
 			r.says("job a: passed, by mode "+mode, "equal             7", "deleted and gone  2")
 		}
+		r.run(0, "status")
+		r.says("verify   mode " + mode + ", ask: 9 resources read")
 		r.classes(mode, allEqual())
 		after := r.simulation.Calls()
 		if reads, histories := after["read"]-before["read"], after["history"]-before["history"]; reads+histories != live+2 {

@@ -92,6 +92,11 @@ func (f finding) isExpired() bool {
 // not say which 403 means a session that has expired.
 func (f finding) isForbidden() bool { return f.status == http.StatusForbidden }
 
+// isSkew tells whether a signature is refused for its time.
+func (f finding) isSkew() bool {
+	return f.skewed && (f.isDenied() || slices.Contains([]string{"InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired", "RequestTimeTooSkewed"}, f.code))
+}
+
 func (f finding) isThrottled() bool {
 	_, known := retry.DefaultThrottleErrorCodes[f.code]
 	return known || f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable
@@ -175,7 +180,7 @@ func (f finding) verdict() (words string, kind pipeline.Kind, hint string) {
 	case f.credentials:
 		return "no valid credentials", pipeline.KindAuth,
 			"renew the credentials (aws sso login, a new token, the instance's role), then run the same command again"
-	case f.skewed && f.isDenied():
+	case f.isSkew():
 		return "this machine's clock is wrong", pipeline.KindAuth, "set this machine's clock, e.g. by NTP"
 	case f.isExpired():
 		return "the credentials have expired", pipeline.KindAuth, "renew the credentials, then run the same command again"

@@ -35,7 +35,9 @@ func persist[T any](ctx context.Context, s *Store, op, object string, do func(co
 		case f.isExpired(): // somebody may log in again
 			s.credentials.Invalidate()
 			patience = s.options.CredentialPatience
-		case f.isForbidden() && !denied: // an expired session, maybe
+		case (f.isForbidden() || f.isSkew()) && !denied:
+			// An expired session, maybe; or the clock was set, and the SDK has learnt
+			// from this answer by how much.
 			s.credentials.Invalidate()
 			denied, patience = true, s.options.Patience
 		case f.isTransient():

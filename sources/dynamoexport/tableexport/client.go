@@ -20,9 +20,10 @@ import (
 type Options struct {
 	Region string // of the table
 
-	Patience           time.Duration  // how long one call is tried again; 0 is 15 minutes
-	CredentialPatience time.Duration  // how long to wait for somebody to renew credentials; 0 is 1 hour
-	HTTPClient         aws.HTTPClient // nil is that of the AWS configuration
+	Patience           time.Duration    // how long one call is tried again; 0 is 15 minutes
+	CredentialPatience time.Duration    // how long to wait for somebody to renew credentials; 0 is 1 hour
+	HTTPClient         aws.HTTPClient   // nil is that of the AWS configuration
+	Waiting            func(why string) // is told before a call is made again; may be nil
 }
 
 // Client makes single calls of DynamoDB. It is safe for concurrent use.
@@ -66,6 +67,9 @@ const attemptTimeout = time.Minute
 func Open(ctx context.Context, o Options) (*Client, error) {
 	if o.Patience == 0 {
 		o.Patience = 15 * time.Minute
+	}
+	if o.Waiting == nil {
+		o.Waiting = func(string) {}
 	}
 	if o.CredentialPatience == 0 {
 		o.CredentialPatience = time.Hour

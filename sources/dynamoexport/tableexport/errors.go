@@ -111,6 +111,8 @@ func persist[T any](ctx context.Context, c *Client, call calling, do func(contex
 		if time.Since(began) >= patience {
 			return out, backoff.Permanent(err)
 		}
+		why, _, _ := call.verdict(f)
+		c.options.Waiting(why)
 		return out, err
 	}, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(0))
 	switch {

@@ -57,7 +57,7 @@ func killed(t *testing.T) (around int) {
 			Running: 200 * time.Millisecond, ListLag: rand.N(time.Second),
 			Latency: func(c dynamodbtest.Call) time.Duration {
 				if c.Op == "ExportTableToPointInTime" {
-					return 300 * time.Millisecond // far longer than two lives differ
+					return 500 * time.Millisecond // far longer than two lives differ
 				}
 				return 0
 			},
@@ -67,7 +67,7 @@ func killed(t *testing.T) (around int) {
 	defer server.Close()
 	for kills := 0; ; kills++ {
 		// Each lives longer than the one before, so that it ends on a slow machine too.
-		life := 5*time.Millisecond + rand.N(60*time.Millisecond) + time.Duration(kills*kills)*4*time.Millisecond
+		life := 5*time.Millisecond + rand.N(60*time.Millisecond) + time.Duration(kills*kills)*8*time.Millisecond
 		ctx, cancel := context.WithTimeout(t.Context(), life)
 		child := exec.CommandContext(ctx, os.Args[0])
 		child.Env = append(os.Environ(), childVariable+"="+state, "AWS_ENDPOINT_URL_DYNAMODB="+server.URL,

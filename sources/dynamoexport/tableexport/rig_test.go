@@ -49,6 +49,7 @@ type rig struct {
 	dir        string // of the buckets
 	state      string
 	log        bytes.Buffer
+	waits      []string // why calls were made again
 }
 
 func bubble(t *testing.T, o dynamodbtest.Options, f func(r *rig)) {
@@ -79,6 +80,7 @@ func (r *rig) runIn(ctx context.Context, change ...func(*tableexport.Request, *t
 	r.Helper()
 	client, err := tableexport.Open(ctx, tableexport.Options{
 		Region: "us-east-1", HTTPClient: &http.Client{Transport: r.simulation.Transport()},
+		Waiting: func(why string) { r.waits = append(r.waits, why) },
 	})
 	if err != nil {
 		r.Fatal(err)
@@ -88,7 +90,7 @@ func (r *rig) runIn(ctx context.Context, change ...func(*tableexport.Request, *t
 		c(&asked, &o)
 	}
 	record, err := tableexport.Run(ctx, client, asked, o)
-	said := r.log.String() + fmt.Sprint(err, pipeline.HintOf(err))
+	said := r.log.String() + fmt.Sprint(err, pipeline.HintOf(err), r.waits)
 	if strings.Contains(said, dynamodbtest.ServerText) {
 		r.Errorf("the server's words were repeated: %s", said)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,11 @@ func TestTwoDays(t *testing.T) {
 		}
 		if !strings.Contains(r.log.String(), "exporting") {
 			r.Error("nothing was said of the wait")
+		}
+		for _, why := range []string{"too many requests, or too many exports at the same time", "the server failed", "the connection failed"} {
+			if !slices.Contains(r.waits, why) {
+				r.Errorf("nobody was told that %s", why)
+			}
 		}
 		calls := r.simulation.Calls()["DescribeExport"]
 		r.ends() // a finished export is not asked after again
