@@ -4,9 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
@@ -136,7 +140,7 @@ func (i *importRun) override(flag string, resources int64) error {
 
 // checkTarget looks at the target of a job that names one: at the folders of a
 // finished move, or at what the layout allows.
-func checkTarget(ctx context.Context, w *wiring, r *survey.Result, sink *openedSinks) {
+func checkTarget(ctx context.Context, w *wiring, r *survey.Result, sink *openedSinks, readFolders bool) {
 	job := w.job
 	if !job.Target.HealthLake.Named() {
 		return
@@ -175,7 +179,47 @@ func checkTarget(ctx context.Context, w *wiring, r *survey.Result, sink *openedS
 	}
 	if err := p.look(ctx, r); err != nil {
 		r.Fail(err)
+		return
 	}
+	if !readFolders {
+		return
+	}
+	if !moved {
+		r.Warn("--read-folders: there is no finished move to read")
+		return
+	}
+	if err := p.read(ctx, r); err != nil {
+		r.Fail(err)
+	}
+}
+
+// read reads every file of every folder for what it mentions.
+func (p *preflight) read(ctx context.Context, r *survey.Result) error {
+	var mu sync.Mutex
+	var all []survey.Mentions
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(lineReaders)
+	for _, d := range p.to {
+		sink := p.sink.Beside(d.sink.Prefix)
+		for _, f := range d.files {
+			group.Go(func() error {
+				var m survey.Mentions
+				err := sink.Stream(ctx, sink.Location().Key(f.Name), "", func(body io.Reader) error {
+					m = survey.Mentions{} // it may be another attempt
+					return m.Mention(body, f.Type)
+				})
+				mu.Lock()
+				defer mu.Unlock()
+				all = append(all, m)
+				return err
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	r.AddMentions(all)
+	return nil
 }
 
 // lookAtMove finds what a finished move has left for each data store, and what was

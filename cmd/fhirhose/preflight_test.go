@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 	"github.com/fhirhose/fhirhose/sinks/healthlake/healthlaketest"
 )
 
@@ -64,6 +66,28 @@ func TestPreflight(t *testing.T) {
 		"unseen  whether the bucket of the results blocks public access")
 	r.run(3, "import", hl+"datastore=few", hl+"on_import_error=continue")
 	r.says("they will be refused", "16 imported, 1 refused", "encrypts with the key arn:aws:kms")
+}
+
+// TestReadFolders: what is moved is read for what will not hold in the target; counts
+// alone are told.
+func TestReadFolders(t *testing.T) {
+	refer := func(to string) []string {
+		return []string{`"contentType":{"S":"` + recordstest.Canary + `"}`, `"subject":{"M":{"reference":{"S":"` + to + `"}}}`}
+	}
+	r := newImportRig(t, healthlaketest.Traps{},
+		recordstest.CanaryRow(7, append(refer("https://old.example/Patient/1"), "Patient", "Encounter")...),
+		recordstest.CanaryRow(8, append(refer("Patient/1/_history/3"), "Patient", "Encounter")...),
+		recordstest.CanaryRow(9, `"resourceType":{"S":"Patient"}`, `"resourceType":{"S":"Subscription"}`, `"_ttl":{"S":"`+recordstest.Canary+`"}`, `"status":{"S":"active"}`))
+	r.run(0, "check", "--read-folders")
+	r.says("there is no finished move to read")
+	r.moved()
+	r.run(0, "check", "--read-folders")
+	r.says(fmt.Sprintf("%d resources were read", lines+3), "1 active Subscription: after the cut-over",
+		"1 reference to a server by its URL", "1 reference to one version of a resource")
+	r.run(0, "check")
+	if strings.Contains(r.out.String(), "were read") {
+		t.Error("the folders are read unasked")
+	}
 }
 
 // deny makes HealthLake refuse an operation for want of a permission.

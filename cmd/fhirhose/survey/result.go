@@ -37,6 +37,7 @@ type Result struct {
 	Probes     []string  `json:"probes"`             // what was proved, in words
 	Unseen     []string  `json:"unseen"`             // what could not be looked at, and why
 	Held       int64     `json:"held,omitempty"`     // resources in data stores that should be empty
+	Mentions   *Mentions `json:"mentions,omitempty"` // null unless the folders were read
 
 	BinaryRows      jobfile.BinaryRows `json:"binary_rows"` // what the job does with them
 	mayHoldBinaries bool               // they are not left out by source.types
