@@ -28,7 +28,7 @@ func newDemo(c *cli) *cobra.Command {
 		Long: `Makes up a small FHIR Works table, with several versions of each resource, deleted
 ones and a few broken records, and a bucket of the contents of its Binaries, one of
 which is missing while another belongs to no row. Then it runs the whole migration:
-check, and migrate, which is export, move, import with the deletes, verify, report.
+export, check, and migrate, which is move, import with the deletes, verify, report.
 
 It needs no account and no network, takes some seconds, and touches nothing outside
 its own directory. DynamoDB, S3 and HealthLake are simulations, which live in this
@@ -128,13 +128,17 @@ func (c *cli) runDemo(ctx context.Context, path string, say func(string, ...any)
 	if err != nil {
 		return err
 	}
-	say("\n$ fhirhose check -c %s\n", path)
+	c.importPause = cmp.Or(c.importPause, demoPause)
 	if !c.json {
+		say("\n$ fhirhose export -c %s\n", path)
+		if err := c.exportJob(ctx, job); err != nil {
+			return err
+		}
+		say("\n$ fhirhose check -c %s\n", path)
 		if err := c.demoCheck(ctx, job); err != nil {
 			return err
 		}
 	}
-	c.importPause = cmp.Or(c.importPause, demoPause)
 	say("\n$ fhirhose migrate -c %s\n", path)
 	if err := c.migrate(ctx, job); err != nil && !isQuiet(err) {
 		return err
@@ -153,9 +157,11 @@ func (c *cli) demoCheck(ctx context.Context, job *jobfile.Job) error {
 	ctx, cancel := c.stopping.atOnce(ctx)
 	defer cancel()
 	var found problems
-	if err := c.check(ctx, job, false); err != nil && !errors.As(err, &found) {
+	err := c.check(ctx, job, false)
+	if !errors.As(err, &found) {
 		return err
 	}
+	explain(c.stdout, found)
 	return nil
 }
 
