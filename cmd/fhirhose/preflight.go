@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/survey"
+	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
@@ -157,7 +159,8 @@ func checkTarget(ctx context.Context, w *wiring, r *survey.Result, sink *openedS
 	if !moved {
 		r.JudgeLayout(job.Layout, job.Target.HealthLake.Quotas)
 		if r.Sample != nil {
-			p.types = r.Sample.Types
+			p.types = maps.Clone(r.Sample.Types)
+			delete(p.types, metrics.Unreadable) // rows without a type go nowhere
 		}
 	}
 	problems := len(r.Problems)

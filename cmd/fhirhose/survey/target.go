@@ -260,7 +260,7 @@ func (r *Result) LookAtResults(ctx context.Context, b Bucket) {
 	case by.Algorithm == "":
 		r.Warn("the bucket of the %s has no default encryption; HealthLake itself encrypts with target.healthlake.kms_key", b.Name)
 	default:
-		r.prove("by default the %s encrypts with %s", b.Name, by.Algorithm)
+		r.prove("by default the bucket of the %s encrypts with %s", b.Name, by.Algorithm)
 	}
 }
 
