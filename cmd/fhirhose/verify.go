@@ -261,7 +261,7 @@ func (v *verifying) one(ctx context.Context, mode string, again bool) (*verifica
 	for _, last := range known {
 		switch {
 		case again || !last.Of(v.result):
-		case last.Passed():
+		case last.Proves(v.result):
 			v.log.Info("it has passed; --again verifies anew", "job", v.job.Name, "tenant", v.tenant, "mode", mode, "ended", last.Ended)
 			return last, v.tidy()
 		case last.Ended.IsZero():

@@ -68,6 +68,11 @@ func (r *Result) Of(other *Result) bool {
 		r.LedgerRoot == other.LedgerRoot && r.Changed.Equal(other.Changed)
 }
 
+// Proves tells whether this is the answer that other would have: it passed, and it is
+// known that nothing of ours came since. Where the target names no end of an import,
+// that is not known.
+func (r *Result) Proves(other *Result) bool { return r.Of(other) && r.Passed() && !r.Changed.IsZero() }
+
 // New returns a result to be filled, with all classes.
 func New(mode, tenant, target, ledgerRoot string, classes ...verify.Class) *Result {
 	r := &Result{

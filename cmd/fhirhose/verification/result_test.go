@@ -73,6 +73,20 @@ func TestResultOf(t *testing.T) {
 	}
 }
 
+// TestResultProves: what passed stands, as long as it is known that nothing came since.
+func TestResultProves(t *testing.T) {
+	at := time.Unix(9, 0)
+	r := &Result{Mode: Export, Ended: at, Changed: at}
+	other := &Result{Mode: Export, Changed: at}
+	if !r.Proves(other) || other.Proves(r) || (&Result{Mode: Export, Ended: at}).Proves(&Result{Mode: Export}) {
+		t.Error("proves what it cannot, or not what it can")
+	}
+	r.Classes = map[string]int64{"missing": 1}
+	if r.Proves(other) {
+		t.Error("it did not pass")
+	}
+}
+
 func TestLoadDamaged(t *testing.T) {
 	for _, text := range []string{"", "{}", `{"mode":"counts"}`, `{"mode":"export","tenant":"t"}`} {
 		state := t.TempDir()
