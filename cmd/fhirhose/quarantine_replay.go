@@ -168,7 +168,6 @@ func writeReplays(out io.Writer, all []replaySummary, asJSON bool) error {
 			{s.Deleted, "not sent: deleted in the source, unsettled or ambiguous"},
 			{s.Unplaced, "not sent: HealthLake does not say which line it refused"},
 			{s.Large, "not sent: over 16 MiB"},
-			{s.Later, "not sent: a folder of an older version is not imported"},
 		} {
 			if r.n > 0 {
 				line("  %8s  %s", human.Count(r.n), r.why)

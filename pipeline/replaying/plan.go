@@ -98,8 +98,6 @@ func (r *Replayer) judge(it *ledger.Resource, failures []failure) (todo []*line)
 	}
 	of := &resource{Resource: deleting.Resource{Type: string(it.Type), ID: string(it.ID)}, written: map[uint32][32]byte{}}
 	lines, refused := map[uint32][]*ledger.Entry{}, map[uint32]int{}
-	sent := uint32(0) // all versions below are in imported folders, or were not written
-	gap := false
 	for i := range it.Versions {
 		e := &it.Versions[i]
 		if !e.Written() {
@@ -107,14 +105,9 @@ func (r *Replayer) judge(it *ledger.Resource, failures []failure) (todo []*line)
 		}
 		folder, _ := e.Place()
 		of.written[e.Version] = e.Content
-		if record := r.known[folder]; record == nil {
-			gap = true // it is imported later
-			continue
+		if r.known[folder] != nil { // else it is imported later
+			lines[e.Version] = append(lines[e.Version], e)
 		}
-		if !gap {
-			sent = e.Version
-		}
-		lines[e.Version] = append(lines[e.Version], e)
 	}
 	for _, f := range failures {
 		for version, entries := range lines {
@@ -140,8 +133,6 @@ func (r *Replayer) judge(it *ledger.Resource, failures []failure) (todo []*line)
 			r.counts.Unplaced++
 		case entry.Version <= of.in:
 			r.counts.Overtaken++
-		case entry.Version > sent:
-			r.counts.Later++
 		default:
 			todo = append(todo, &line{resource: of, version: entry.Version, file: f.file, number: entry.Line, told: f.told, sum: f.sum})
 		}

@@ -54,20 +54,19 @@ type Options struct {
 
 // Counts say what became of the failures of a run.
 type Counts struct {
-	Taken     int64 `json:"taken"`        // by the target now; or before, by a call whose answer was lost
-	Refused   int64 `json:"refused"`      // again
-	Overtaken int64 `json:"overtaken"`    // a later version is in: never sent (I11)
-	Changed   int64 `json:"changed"`      // what the target holds is not an older version of ours: not sent
-	Unchecked int64 `json:"not_checked"`  // what it holds cannot be compared: not sent
-	Deleted   int64 `json:"deleted"`      // in the source, or perhaps: not sent
-	Unplaced  int64 `json:"not_placed"`   // it is not known which line was refused: not sent
-	Large     int64 `json:"too_large"`    // over 16 MiB: not sent
-	Later     int64 `json:"not_imported"` // a folder in between is not: not sent
+	Taken     int64 `json:"taken"`       // by the target now; or before, by a call whose answer was lost
+	Refused   int64 `json:"refused"`     // again
+	Overtaken int64 `json:"overtaken"`   // a later version is in: never sent (I11)
+	Changed   int64 `json:"changed"`     // what the target holds is not an older version of ours: not sent
+	Unchecked int64 `json:"not_checked"` // what it holds cannot be compared: not sent
+	Deleted   int64 `json:"deleted"`     // in the source, or perhaps: not sent
+	Unplaced  int64 `json:"not_placed"`  // it is not known which line was refused: not sent
+	Large     int64 `json:"too_large"`   // over 16 MiB: not sent
 }
 
 // Left is how many failures stay.
 func (c *Counts) Left() int64 {
-	return c.Refused + c.Overtaken + c.Changed + c.Unchecked + c.Deleted + c.Unplaced + c.Large + c.Later
+	return c.Refused + c.Overtaken + c.Changed + c.Unchecked + c.Deleted + c.Unplaced + c.Large
 }
 
 // Replayer sends again what one target has refused of one tenant.

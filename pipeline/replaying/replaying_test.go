@@ -246,12 +246,20 @@ func TestRules(t *testing.T) {
 	w.write("behind", 1, true, "") // in the same file, behind the large one
 	w.write("twice", 1, true, "")
 	w.write("twice", 1, true, "") // which of them?
+	w.write("told twice", 1, true, "")
+	w.records["v1-0"].Failed++
+	w.records["v1-0"].Scanned++
+	last := w.entries[len(w.entries)-1]
+	w.fail("v1-0", "v1-0/Patient-v1-00000.ndjson", int64(last.Line)+1, "Patient/told twice")
+	for _, version := range []uint32{2, 10} { // in the order of numbers, not of names
+		w.write("many", version, true, "")
+	}
 	w.write("deleted", 1, true, "")
 	w.entries = append(w.entries, ledger.Entry{Type: []byte("Patient"), ID: []byte("deleted"), Version: 2, Status: pipeline.Deleted, Reason: pipeline.BadNumber})
 	w.records["v1-0"].Failed++
 	w.records["v1-0"].Scanned++
 	w.fail("v1-0", "v1-0/Patient-v1-00000.ndjson", 99, "Patient/unknown")
-	w.want(replaying.Counts{Taken: 4, Overtaken: 1, Changed: 2, Deleted: 1, Unplaced: 3, Large: 1}, 8)
+	w.want(replaying.Counts{Taken: 6, Overtaken: 1, Changed: 2, Deleted: 1, Unplaced: 5, Large: 1}, 10)
 	w.holds("stale", 1, 2)
 	w.holds("overtaken", 2)
 	w.holds("gone", 1, 0)
@@ -259,11 +267,13 @@ func TestRules(t *testing.T) {
 	w.holds("taken", 77)
 	w.holds("behind", 1)
 	w.holds("twice")
+	w.holds("told twice")
+	w.holds("many", 2, 10)
 	w.holds("deleted")
 	if at := w.records["v2-0"].Ended; !at.Equal(time.Unix(2000, 0)) {
 		t.Errorf("ended %v", at)
 	}
-	w.want(replaying.Counts{Overtaken: 1, Changed: 2, Deleted: 1, Unplaced: 3, Large: 1}, 8)
+	w.want(replaying.Counts{Overtaken: 1, Changed: 2, Deleted: 1, Unplaced: 5, Large: 1}, 10)
 }
 
 // TestLaterFolder: an import that stopped: what lies in folders that are not sent yet
@@ -339,7 +349,7 @@ func TestKilled(t *testing.T) {
 		remove()
 		if path := replaying.Journal(w.state, ""); err != nil {
 			if file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0); err == nil {
-				_, _ = file.WriteString(`{"file":"torn`)
+				_, _ = file.WriteString(`{"file":"` + strings.Repeat("torn", 1000))
 				_ = file.Close()
 			}
 		}
@@ -349,6 +359,15 @@ func TestKilled(t *testing.T) {
 			}
 		}
 		w.want(replaying.Counts{}, 0)
+		text, err := os.ReadFile(replaying.Journal(w.state, ""))
+		for line := range strings.Lines(string(text)) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("killed at %d: the journal is damaged", at)
+			}
+		}
+		if err != nil {
+			t.Error(err)
+		}
 		if w.puts != 10 {
 			t.Errorf("killed at %d: %d writes", at, w.puts)
 		}

@@ -24,7 +24,7 @@ const Folder = "clean"
 
 // stateNames are what fhirhose keeps in a state directory, in the order in which it
 // goes: what holds PHI first, the checkpoint apart.
-var stateNames = []string{"in", "open", "tails", "stubs", "binaries", "import", "verify", "verification", "export.json", "status.json.tmp", "status.json"}
+var stateNames = []string{"in", "open", "tails", "stubs", "binaries", "import", "verify", "export.json", "status.json.tmp", "status.json"}
 
 // staying are those that hold no PHI, and stay.
 var staying = []string{Folder, "lock"}
