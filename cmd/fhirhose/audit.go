@@ -61,18 +61,22 @@ func (c *cli) beginAudit(cmd *cobra.Command, job *jobfile.Job) error {
 	if _, err := c.logger(io.Discard); err != nil {
 		return err // a slip of the command line is no deed
 	}
-	ctx, cancel := c.stopping.atOnce(cmd.Context())
+	return c.beginTrail(cmd.Context(), verbOf(cmd), cmd.Flags(), job)
+}
+
+func (c *cli) beginTrail(ctx context.Context, verb string, flags *pflag.FlagSet, job *jobfile.Job) error {
+	ctx, cancel := c.stopping.atOnce(ctx)
 	defer cancel()
-	t := &trail{log: audit.New(auditFile(job)), verb: verbOf(cmd), job: job, began: time.Now()}
+	t := &trail{log: audit.New(auditFile(job)), verb: verb, job: job, began: time.Now()}
 	start := describe(ctx, job)
-	cmd.Flags().Visit(func(f *pflag.Flag) {
+	flags.Visit(func(f *pflag.Flag) {
 		value := audit.Redact(f.Name, f.Value.String())
 		start.Flags[f.Name] = value
 		if _, isSetting := start.Settings[f.Name]; !isSetting {
 			start.Places = append(start.Places, audit.Places(map[string]string{"--" + f.Name: value}, "", "")...)
 		}
 	})
-	if err := t.log.Append(audit.Entry{Event: audit.EventStart, Verb: t.verb, Start: start}); err != nil {
+	if err := t.log.Append(audit.Entry{Event: audit.EventStart, Verb: verb, Start: start}); err != nil {
 		return err
 	}
 	c.trail = t

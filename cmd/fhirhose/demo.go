@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fhirhose/fhirhose/bench/generate"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
@@ -140,7 +141,10 @@ func (c *cli) runDemo(ctx context.Context, path string, say func(string, ...any)
 		}
 	}
 	say("\n$ fhirhose migrate -c %s\n", path)
-	if err := c.migrate(ctx, job); err != nil && !isQuiet(err) {
+	if err := c.beginTrail(ctx, "migrate", new(pflag.FlagSet), job); err != nil {
+		return err
+	}
+	if err := c.endAudit(ctx, c.migrate(ctx, job)); err != nil && !isQuiet(err) {
 		return err
 	}
 	if c.stopping.signal() != nil {

@@ -111,6 +111,12 @@ func TestTampering(t *testing.T) {
 		changed[i] ^= 1
 		forms[fmt.Sprintf("byte %d changed", i)] = changed
 	}
+	forged := audit.Entry{Format: 1, Seq: 3, Prev: audit.Origin, Event: audit.EventNote, Verb: "move"}
+	if line, err := json.Marshal(forged); err != nil {
+		t.Fatal(err)
+	} else {
+		forms["a number left out"] = append(line, '\n') // though it chains
+	}
 	path := filepath.Join(t.TempDir(), audit.File)
 	for name, content := range forms {
 		write(t, path, content)
@@ -150,6 +156,9 @@ func TestTornTail(t *testing.T) {
 		var last audit.Entry
 		if _, err := audit.Read(path, func(e *audit.Entry) error { last = *e; return nil }); err != nil {
 			t.Fatal(err)
+		}
+		if head := verify(t, path); head.Torn != 0 || head.Entries != 3 {
+			t.Fatalf("after it: %+v", head)
 		}
 		if last.Seq != 3 || string(last.Note.Value) != "7" || last.Torn == nil || last.Torn.Bytes != torn || len(last.Torn.SHA256) != 64 {
 			t.Fatalf("%+v", last)
@@ -201,6 +210,19 @@ func TestTogether(t *testing.T) {
 	}
 	if head := verify(t, path); head.Entries != 160 || len(processes) != 8 {
 		t.Errorf("%+v of %v", head, processes)
+	}
+}
+
+// TestDurable: an entry is on the disk, and so is the log's name, when Append returns.
+func TestDurable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), audit.File)
+	var points []string
+	defer faultpoint.Set(func(point string) error { points = append(points, point); return nil })()
+	if err := audit.New(path).Append(note(1)); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(points, " "); got != "write written fsync syncdir" {
+		t.Error(got)
 	}
 }
 

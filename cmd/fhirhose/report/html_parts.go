@@ -149,7 +149,7 @@ func (p *page) folders(folders []Folder) {
 		f := &folders[i]
 		rows = append(rows, []string{f.Name, f.Job, f.Status, optionalMoment(f.Ended), human.Count(f.Lines), human.Count(f.Imported), human.Count(f.Refused), f.state()})
 	}
-	p.table("", []string{"Folder", "import job", "HealthLake's word", "ended", "#lines", "#imported", "#refused", "state"}, rows)
+	p.table("folders", []string{"Folder", "import job", "HealthLake's word", "ended", "#lines", "#imported", "#refused", "state"}, rows)
 	if more := len(folders) - pageFolders; more > 0 {
 		p.put("<p class=\"quiet\">and %s more: <code>fhirhose report --json</code> lists all</p>\n", human.Plural(int64(more), "folder"))
 	}
