@@ -61,6 +61,11 @@ credentials of a client with the scope ` + "`system/*.*`" + ` (another one: ` + 
 ` + "`HEALTHLAKE_SMART_AUDIENCE`" + `). The store's SMART configuration names the token endpoint, unless
 ` + "`HEALTHLAKE_SMART_OAUTH2_API_ENDPOINT`" + ` does, below which ` + "`/token`" + ` is called. Jobs are started with AWS credentials all the same.
 
+` + "`fhirhose verify --against source`" + ` calls the live FHIR Works API with that tool's own variables, from the environment or ` + "`.env`" + `
+alone: ` + "`API_URL`, `API_KEY`, `COGNITO_CLIENT_ID`, `COGNITO_USERNAME`, `COGNITO_PASSWORD`" + ` and ` + "`API_AWS_REGION`" + `; or, where
+` + "`SMART_SERVICE_URL`" + ` is set, ` + "`SMART_API_KEY`, `SMART_OAUTH2_API_ENDPOINT`, `SMART_CLIENT_ID`, `SMART_CLIENT_SECRET`" + ` with
+` + "`SMART_AUTH_USERNAME` and `SMART_AUTH_PASSWORD`" + `. Without a user name they are client credentials, with the audience ` + "`SMART_AUDIENCE`" + `.
+
 ## Keys
 
 | key | default | meaning |

@@ -30,6 +30,8 @@ import (
 type verifyFlags struct {
 	mode  string // "": as verify.mode says
 	again bool
+	// against is what is looked at: "target", or "source".
+	against string
 }
 
 func newVerify(c *cli) *cobra.Command {
@@ -48,6 +50,11 @@ one that finds all there is to find. counts compares numbers of resources per ty
 sample reads verify.sample of the resources, always the same ones, and compares each;
 full does so with all of them, one call each. history looks for every version of the
 sample's resources.
+
+--against source reads the same sample from the live FHIR Works API instead, and
+says what changed there since the export: the target cannot have that. It takes
+API_URL, API_KEY and COGNITO_*, or SMART_*, from the environment, as the FHIR Works
+tool does. Binaries are left out: that API gives a URL instead of their data.
 
 Run the same command again after any interruption: it goes on where it was, with
 the same export. A verification that passed is not repeated without --again. What
@@ -74,6 +81,7 @@ by a signal.`,
 	}
 	addSettings(cmd)
 	cmd.Flags().StringVar(&f.mode, "mode", "", "how to prove it: export, counts, sample, full, history; instead of verify.mode")
+	cmd.Flags().StringVar(&f.against, "against", "target", "compare the ledger with the target, or with the live source: what changed there since the export")
 	cmd.Flags().BoolVar(&f.again, "again", false, "verify anew, though the last verification passed or was interrupted")
 	return cmd
 }
@@ -90,22 +98,30 @@ type verifyMode struct {
 
 // verifyModes are the modes by name.
 var verifyModes = map[string]verifyMode{
-	verification.Export:  {exports: true, classes: slices.DeleteFunc(verify.Classes(), isNumberForm), run: verifyExport},
+	verification.Export:  {exports: true, classes: slices.DeleteFunc(verify.Classes(), notOfTarget), run: verifyExport},
 	verification.Counts:  {classes: []verify.Class{verify.Missing, verify.Extra, verify.Unchecked}, run: verifyCounts},
 	verification.Sample:  {samples: true, classes: currentClasses, run: verifyCurrent},
 	verification.Full:    {classes: currentClasses, run: verifyCurrent},
 	verification.History: {samples: true, classes: currentClasses, run: verifyHistories},
+	verification.Source:  {samples: true, classes: append(currentClasses, verify.ChangedAtSource), run: verifySource},
 }
 
 // currentClasses are those of modes that ask for what the ledger knows.
-var currentClasses = slices.DeleteFunc(verify.Classes(), func(c verify.Class) bool { return isNumberForm(c) || c == verify.Extra })
+var currentClasses = slices.DeleteFunc(verify.Classes(), func(c verify.Class) bool { return notOfTarget(c) || c == verify.Extra })
 
-// isNumberForm is the class that no digest can tell from equal.
-func isNumberForm(c verify.Class) bool { return c == verify.EqualNumbers }
+// notOfTarget are a class that no digest can tell from equal, and one that only a
+// look at the source can tell.
+func notOfTarget(c verify.Class) bool { return c == verify.EqualNumbers || c == verify.ChangedAtSource }
 
 // verify owns what a verification holds as long as it runs: lock and checkpoint.
 func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err error) {
 	name := cmp.Or(f.mode, job.Verify.Mode)
+	switch {
+	case f.against == "source" && (f.mode == "" || f.mode == verification.Sample || f.mode == verification.Source):
+		name = verification.Source
+	case f.against != "target":
+		return usageError(fmt.Errorf("verify knows no --mode %s --against %s", name, f.against), "--against source reads the sample from the live source")
+	}
 	mode, ok := verifyModes[name]
 	if !ok {
 		return usageError(fmt.Errorf("verify has no mode %q", name), "`fhirhose verify --help` lists the modes")

@@ -21,6 +21,7 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline/ledger"
 	"github.com/fhirhose/fhirhose/pipeline/verify"
 	"github.com/fhirhose/fhirhose/sinks/healthlake"
+	"github.com/fhirhose/fhirhose/sources/fhirworks"
 )
 
 // readLags and historyLags of verifyPause are how long the data store may show less
@@ -62,6 +63,31 @@ func verifyHistories(ctx context.Context, v *verifying) error {
 		return err
 	}
 	v.log.Info("histories", "versions that are there once more", p.Repeats)
+	return nil
+}
+
+// verifySource reads the sample from the live source: what changed there since the
+// export, no target can have (WV8).
+func verifySource(ctx context.Context, v *verifying) error {
+	o := v.job.Source.API
+	o.RequestsPerSecond = float64(v.job.Verify.RequestsPerSecond)
+	o.Tenant = cmp.Or(v.tenant, v.job.Source.Tenant)
+	live, err := fhirworks.New(o)
+	if err != nil {
+		return err
+	}
+	q, p, err := v.inquiry(0)
+	if err != nil {
+		return err
+	}
+	q.Marks, q.Imported = verify.Marks{}, v.moved.Status.ExportTime
+	q.Skip = func(resourceType []byte) bool { return string(resourceType) == "Binary" }
+	if err := q.AtSource(ctx, v.book, live, p); err != nil {
+		return err
+	}
+	if p.Skipped > 0 {
+		v.log.Info("Binaries were left out: the source's API has a URL instead of their data", "binaries", p.Skipped)
+	}
 	return nil
 }
 

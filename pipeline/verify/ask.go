@@ -24,6 +24,8 @@ type Inquiry struct {
 	// Lag is how late the target may show what it has. Before it has passed since
 	// the beginning, an answer that lacks something is asked for again.
 	Lag time.Duration
+	// Skip tells of which types no resource is asked for; nil: of none.
+	Skip func(resourceType []byte) bool
 	// Refused tells whether the target's import reported that it refused a record;
 	// nil: nothing is known. See [Inquiry.Histories].
 	Refused func(*ledger.Entry) bool
@@ -85,6 +87,7 @@ type Progress struct {
 	Repeats int64                         `json:"repeats"` // versions of ours beyond the first, in histories
 	// Uncommitted resources have only PENDING rows. They are not asked for.
 	Uncommitted int64 `json:"uncommitted"`
+	Skipped     int64 `json:"skipped"` // by Inquiry.Skip
 	Done        bool  `json:"done"`
 }
 
@@ -151,9 +154,10 @@ type inquirer struct {
 	answered atomic.Int64
 
 	progress *Progress
-	passed   int64     // of the ledger
-	part     float64   // of the share
-	pending  int64     // uncommitted ones since the last commit
+	passed   int64   // of the ledger
+	part     float64 // of the share
+	pending  int64   // uncommitted ones since the last commit
+	skipped  int64
 	chunk    []side    // since then
 	verdicts []verdict // of the chunk
 	entries  int
@@ -182,11 +186,15 @@ func (q *Inquiry) run(ctx context.Context, book *ledger.Ledger, ask question, la
 			break
 		}
 		i.passed, i.part = i.passed+1, q.Share.done(before, k)
-		if r.Fate != ledger.Uncommitted {
+		skip := q.Skip != nil && q.Skip(r.Type)
+		if r.Fate != ledger.Uncommitted && !skip {
 			before++
 		}
 		switch {
 		case i.passed <= p.Passed:
+			continue
+		case skip:
+			i.skipped++
 			continue
 		case r.Fate == ledger.Uncommitted:
 			i.pending++
@@ -252,7 +260,8 @@ func (i *inquirer) settle(ctx context.Context, last bool) error {
 	p := i.progress
 	p.Passed, p.Uncommitted, p.Done = i.passed, p.Uncommitted+i.pending, last
 	p.Part = math.Round(i.part*1e4) / 1e4 // so that it tells no hash of an id
-	i.chunk, i.entries, i.pending = i.chunk[:0], 0, 0
+	p.Skipped += i.skipped
+	i.chunk, i.entries, i.pending, i.skipped = i.chunk[:0], 0, 0, 0
 	return i.Commit(p)
 }
 

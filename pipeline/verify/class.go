@@ -34,6 +34,9 @@ const (
 	DeletedPresent
 	// Unchecked: nothing is proven. A [Cause] says why.
 	Unchecked
+	// ChangedAtSource: the live source holds something else than the job has read,
+	// since the export. The target is not to blame.
+	ChangedAtSource
 
 	classCount
 )
@@ -43,7 +46,7 @@ var classNames = [classCount]string{
 	DeletedGone: "deleted and gone", NotMoved: "not moved",
 	Missing: "missing", Different: "different", Extra: "extra", LabelLost: "label lost",
 	KnownStale: "known stale", ChangedAfterImport: "changed after import",
-	DeletedPresent: "deleted but present", Unchecked: "could not be checked",
+	DeletedPresent: "deleted but present", Unchecked: "could not be checked", ChangedAtSource: "changed at the source since the export",
 }
 
 func (c Class) String() string { return classNames[c] }

@@ -29,26 +29,44 @@ type Reader interface {
 func (q *Inquiry) Current(ctx context.Context, book *ledger.Ledger, target Reader, p *Progress) error {
 	j := judge{imported: q.imported()}
 	return q.run(ctx, book, func(ctx context.Context, a *asker, s side) (verdict, error) {
-		return a.current(ctx, &j, s, target)
+		out, _, err := a.current(ctx, &j, s, target)
+		return out, err
 	}, []Class{Missing, KnownStale, DeletedPresent}, p)
 }
 
-// current asks for the current version of a resource, and judges it.
-func (a *asker) current(ctx context.Context, j *judge, s side, target Reader) (out verdict, err error) {
-	var f *found
-	exists, err := target.Read(ctx, string(s.Type), string(s.ID), a.take(ctx, s, func(of *found) { f = of }))
+// AtSource compares the live source with the ledger, as Current does with the
+// target; Options.Imported is the moment that the export shows. What differs and
+// was written later, and what is gone, is [ChangedAtSource].
+func (q *Inquiry) AtSource(ctx context.Context, book *ledger.Ledger, live Reader, p *Progress) error {
+	j := judge{imported: q.imported()}
+	return q.run(ctx, book, func(ctx context.Context, a *asker, s side) (verdict, error) {
+		out, f, err := a.current(ctx, &j, s, live)
+		gone := f == nil && s.Fate == ledger.Live
+		later := f != nil && f.lines > 0 && !out.class.OK() && j.later(f)
+		if err == nil && (gone || later) {
+			out.class, out.cause = ChangedAtSource, NoCause
+		}
+		return out, err
+	}, nil, p)
+}
+
+// current asks for the current version of a resource, and judges it. f is what was
+// answered, nil if there is none.
+func (a *asker) current(ctx context.Context, j *judge, s side, from Reader) (out verdict, f *found, err error) {
+	exists, err := from.Read(ctx, string(s.Type), string(s.ID), a.take(ctx, s, func(of *found) { f = of }))
 	switch {
 	case err != nil:
-		return out, err
+		return out, nil, err
 	case !exists:
+		f = nil // what an attempt before gave
 		out.class, out.cause = j.absent(s)
 	case f == nil:
-		return out, &pipeline.Error{Op: "read", Object: "a resource of the target", Kind: pipeline.KindFatal, Err: errors.New("it exists, and has no body")}
+		return out, nil, &pipeline.Error{Op: "read", Object: "a resource", Kind: pipeline.KindFatal, Err: errors.New("it exists, and has no body")}
 	default:
 		out.class, out.cause = j.present(s, f)
 		out.reason = pipeline.Reason(f.first.reason)
 	}
-	return out, nil
+	return out, f, nil
 }
 
 // asker reads bodies, one at a time.

@@ -30,7 +30,7 @@ func (a *Asker) Current(ctx context.Context, r *ledger.Resource, target Reader) 
 		}
 		return NotMoved, NoCause, err
 	}
-	out, err := a.asker.current(ctx, &a.judge, newSide(r), target)
+	out, _, err := a.asker.current(ctx, &a.judge, newSide(r), target)
 	return out.class, out.cause, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/fhirhose/fhirhose/pipeline/convert"
+	"github.com/fhirhose/fhirhose/sources/fhirworks"
 )
 
 // Job is a migration as its settings describe it, validated, with every path
@@ -48,9 +49,10 @@ func (j *Job) OutputOf(tenant string) Location { return j.Sink.Location.Join(ten
 
 // Source says where records come from, and which of them are meant.
 type Source struct {
-	Export   Location // of a DynamoDB export; zero before Table is exported
-	Table    Table    // to export; zero where Export is given
-	Binaries Location // of the contents of Binary rows; zero unless they are fetched
+	Export   Location          // of a DynamoDB export; zero before Table is exported
+	Table    Table             // to export; zero where Export is given
+	API      fhirworks.Options // of the live source, from the environment
+	Binaries Location          // of the contents of Binary rows; zero unless they are fetched
 	Region   string
 	Tenant   string    // "" single-tenant, convert.AllTenants, or the only one whose rows are moved
 	Since    time.Time // exclusive; zero for none

@@ -50,6 +50,7 @@ func Load(in Input) (*Job, error) {
 	}
 	job := &Job{Warnings: strayVariables(env)}
 	job.Target.HealthLake.Grant = storeGrant(env)
+	job.Source.API = sourceAPI(env)
 	if fileValues != nil {
 		job.File = path
 	}

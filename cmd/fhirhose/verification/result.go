@@ -24,10 +24,11 @@ const (
 	Sample  = "sample"
 	Full    = "full"
 	History = "history"
+	Source  = "source" // against the live source, instead of the target
 )
 
 // Modes lists all modes.
-func Modes() []string { return []string{Export, Counts, Sample, Full, History} }
+func Modes() []string { return []string{Export, Counts, Sample, Full, History, Source} }
 
 // Result is what one verification has found. It holds no id and no value (I10).
 type Result struct {
