@@ -155,6 +155,9 @@ func prove(plan *cleaning.Plan, store *checkpoint.Store, moved *records.Finished
 	if err != nil {
 		return nil, err
 	}
+	if changed.IsZero() && len(d.folders) > 0 {
+		return refuse("remove its copies by hand", "HealthLake has not told when the imports ended, so nothing tells that a verification came after them")
+	}
 	deleted, err := deleting.Ended(store, d.tenant)
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
 	"github.com/fhirhose/fhirhose/pipeline/exporting"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
+	"github.com/fhirhose/fhirhose/pipeline/output"
 	"github.com/fhirhose/fhirhose/pipeline/records"
 	"github.com/fhirhose/fhirhose/pipeline/verify"
 	"github.com/fhirhose/fhirhose/sinks/healthlake/healthlaketest"
@@ -132,7 +133,10 @@ func (r *importRig) left() (names []string) {
 func TestClean(t *testing.T) {
 	for _, versions := range []bool{false, true} {
 		r := copied(t, versions)
-		r.memory.Put("out/a/v1-0/Patient-v1-00000.ndjson", r.memory.Objects()["out/a/v1-0/Patient-v1-00000.ndjson"]) // another version
+		const again = "out/a/v1-0/Patient-v1-00000.ndjson"
+		was := r.memory.Objects()[again]
+		r.memory.Put(again, []byte("of an earlier run"))
+		r.memory.Put(again, was)
 		ours := r.memory.Begin("out/a/v2-0/Patient-v2-00000.ndjson", time.Now().Add(time.Hour))
 		older := r.memory.Begin("out/a/v2-0/Patient-v2-00000.ndjson", time.Now().Add(-time.Hour))
 		unknown := r.memory.Begin("out/a/v2-0/notes.txt", time.Now().Add(time.Hour))
@@ -142,7 +146,7 @@ func TestClean(t *testing.T) {
 		r.says("folders              s3://bucket/out/a: ", "; STAYS: --ledger removes it", "import output        s3://bucket/results: ", "verification export ",
 			"DynamoDB export      not of this job", "1 unfinished upload", "left alone, since this job is not known", "nothing was removed: --yes removes it")
 		if versions {
-			r.says("1 noncurrent version", "keeps old versions")
+			r.says("2 noncurrent versions", "keeps old versions")
 		}
 		if !slices.Equal(before, r.keys()) || len(r.memory.Uploads()) != 3 {
 			t.Fatal("looking has changed something")
@@ -158,7 +162,7 @@ func TestClean(t *testing.T) {
 		}
 		c := r.certificate()
 		for _, l := range c.Copies {
-			if stays := l.Kind == cleaning.Ledger || l.Kind == cleaning.Audit; stays != (l.Remains.Objects > 0) || !stays && l.Removed.Objects != l.Found.Objects {
+			if stays := l.Kind == cleaning.Ledger || l.Kind == cleaning.Audit; l.Kind == "" || stays != (l.Remains.Objects > 0) || !stays && l.Removed.Objects != l.Found.Objects {
 				t.Errorf("%+v", l)
 			}
 		}
@@ -216,6 +220,8 @@ func TestCleanIsRefused(t *testing.T) {
 		f(words)
 	}
 	r.proven(nil)
+	r.forgetEnd("v1-0")
+	f("has not told when the imports ended")
 	r.run(2, "clean", verified, "--yes", "--sink.location=dir")
 	r.run(2, "clean", "--yes") // where is what was exported?
 	key := "out/a/_fhirhose/claim.json"
@@ -360,4 +366,26 @@ func (r *importRig) job(folder string) string {
 		r.Fatal(err)
 	}
 	return known[folder].Job
+}
+
+// forgetEnd makes the checkpoint one that does not know when an import ended.
+func (r *importRig) forgetEnd(folder string) {
+	r.Helper()
+	store, err := checkpoint.Reopen(filepath.Join(r.dir, "state", checkpointFile))
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	known, err := importing.Records(store, "")
+	if err != nil {
+		r.Fatal(err)
+	}
+	known[folder].Ended = time.Time{}
+	text, err := json.Marshal(known[folder])
+	if err == nil {
+		err = store.Commit([]output.Change{{Bucket: "import", Key: folder, Value: text}})
+	}
+	if err != nil {
+		r.Fatal(err)
+	}
 }
