@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/fhirhose/fhirhose/awsconfig"
 )
 
 // finding is what matters of an error: for the retry, the metric, the exit code
@@ -41,7 +43,7 @@ func examine(err error) (f finding) {
 		f.code = api.ErrorCode()
 	}
 	f.status, _ = answer(err)
-	_, f.credentials = errors.AsType[*credentialError](err)
+	_, f.credentials = errors.AsType[*awsconfig.CredentialError](err)
 	_, f.certificate = errors.AsType[*tls.CertificateVerificationError](err)
 	f.canceled = errors.Is(err, context.Canceled)
 	f.damaged = strings.Contains(err.Error(), "checksum did not match")

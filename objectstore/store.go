@@ -6,11 +6,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/logging"
 	"golang.org/x/time/rate"
 
+	"github.com/fhirhose/fhirhose/awsconfig"
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
@@ -65,22 +64,17 @@ func Open(ctx context.Context, location Location, options Options, observe Obser
 		observe = func(Cause, time.Duration) {}
 	}
 	s := &Store{location: location, options: options, observe: observe}
-	cfg, err := loadConfig(ctx, options)
+	cfg, credentials, err := awsconfig.Load(ctx, options.Region)
 	if err != nil {
-		return nil, &pipeline.Error{
-			Op: "load AWS configuration", Kind: pipeline.KindConfig, Err: scrub(err),
-			Hint: "check AWS_PROFILE, AWS_REGION and the files in ~/.aws",
-		}
+		return nil, err
 	}
+	s.credentials = credentials
 	if s.checksums, err = requestChecksums(options.RequestChecksums, cfg); err != nil {
 		return nil, err
 	}
-	s.credentials = aws.NewCredentialsCache(renewing(cfg.Credentials, options))
-	cfg.Credentials = s.credentials
 	httpClient := newHTTPClient(options, trustedRoots(cfg))
 	cfg.HTTPClient = httpClient
 	s.closeIdle = httpClient.CloseIdleConnections
-	cfg.Logger = logging.Nop{} // SDK messages carry keys and URLs (I10)
 	s.client = s.newClient(cfg)
 	if cfg.Region == "" {
 		cfg.Region = s.bucketRegion(ctx, cfg)
@@ -104,14 +98,6 @@ func orDefault[T comparable](value, otherwise T) T {
 		return otherwise
 	}
 	return value
-}
-
-func loadConfig(ctx context.Context, options Options) (aws.Config, error) {
-	var settings []func(*config.LoadOptions) error
-	if options.Region != "" {
-		settings = append(settings, config.WithRegion(options.Region))
-	}
-	return config.LoadDefaultConfig(ctx, settings...)
 }
 
 // requestChecksums tells whether writes carry a checksum. It is always computed

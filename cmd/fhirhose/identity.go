@@ -10,11 +10,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
-	"github.com/aws/smithy-go/logging"
 
+	"github.com/fhirhose/fhirhose/awsconfig"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/audit"
 )
 
@@ -35,12 +34,11 @@ func identity(ctx context.Context, settings map[string]string) (who audit.Princi
 	}
 	ctx, cancel := context.WithTimeout(ctx, identityWait)
 	defer cancel()
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, _, err := awsconfig.Load(ctx, "")
 	if err != nil {
 		return unknown("AWS configuration")
 	}
 	region = cfg.Region
-	cfg.Logger = logging.Nop{} // its messages carry URLs
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	cfg.Region = cmp.Or(settings["sink.region"], settings["target.healthlake.region"], settings["source.region"], region)
 	if cfg.Region == "" {

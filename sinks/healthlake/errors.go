@@ -17,6 +17,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/fhirhose/fhirhose/awsconfig"
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
@@ -27,12 +28,6 @@ type statusError struct {
 }
 
 func (e *statusError) Error() string { return fmt.Sprintf("status %d", e.status) }
-
-// credentialError marks a failure to get credentials or a token.
-type credentialError struct{ err error }
-
-func (e *credentialError) Error() string { return "no credentials" }
-func (e *credentialError) Unwrap() error { return e.err }
 
 // receiveError marks an answer that broke off.
 type receiveError struct{ err error }
@@ -73,7 +68,7 @@ func examine(err error) (f finding) {
 		f.skewed = time.Since(at).Abs() > mostSkew
 	}
 	_, f.starting = errors.AsType[*startError](err)
-	_, f.credentials = errors.AsType[*credentialError](err)
+	_, f.credentials = errors.AsType[*awsconfig.CredentialError](err)
 	_, isSend := errors.AsType[*smithyhttp.RequestSendError](err)
 	_, isURL := errors.AsType[*url.Error](err)
 	_, isNet := errors.AsType[net.Error](err)

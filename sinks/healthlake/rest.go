@@ -11,6 +11,8 @@ import (
 	"time"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/fhirhose/fhirhose/awsconfig"
 )
 
 // service is the name that signatures are made for.
@@ -90,7 +92,7 @@ func (s *Store) attempt(ctx context.Context, method, path string, body []byte, o
 func (s *Store) sign(ctx context.Context, r *http.Request, body []byte) error {
 	credentials, err := s.credentials.Retrieve(ctx)
 	if err != nil {
-		return &credentialError{err}
+		return &awsconfig.CredentialError{Err: err}
 	}
 	sum := sha256.Sum256(body)
 	return v4.NewSigner().SignHTTP(ctx, credentials, r, hex.EncodeToString(sum[:]), service, s.region, time.Now())

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
+	"github.com/fhirhose/fhirhose/awsconfig"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/tokens"
 )
@@ -77,7 +78,7 @@ func tokenError(err error) error {
 	if final || isURL {
 		return err
 	}
-	return &credentialError{err}
+	return &awsconfig.CredentialError{Err: err}
 }
 
 // bearer keeps the token of a SMART store.

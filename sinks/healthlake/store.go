@@ -10,9 +10,9 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	sdk "github.com/aws/aws-sdk-go-v2/service/healthlake"
 	"github.com/aws/aws-sdk-go-v2/service/healthlake/types"
-	"github.com/aws/smithy-go/logging"
 	"golang.org/x/time/rate"
 
+	"github.com/fhirhose/fhirhose/awsconfig"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/tokens"
 )
@@ -70,12 +70,9 @@ type Datastore struct {
 // Open asks for the data store, which must be active.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o = o.withDefaults()
-	cfg, err := loadConfig(ctx, o.Region)
+	cfg, credentials, err := awsconfig.Load(ctx, o.Region)
 	if err != nil {
-		return nil, &pipeline.Error{
-			Op: "load AWS configuration", Kind: pipeline.KindConfig, Err: errors.New("it cannot be read"),
-			Hint: "check AWS_PROFILE, AWS_REGION and the files in ~/.aws",
-		}
+		return nil, err
 	}
 	if cfg.Region == "" {
 		return nil, &pipeline.Error{
@@ -84,7 +81,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		}
 	}
 	s := &Store{
-		options: o, region: cfg.Region, http: timed(cfg.HTTPClient),
+		options: o, region: cfg.Region, http: timed(cfg.HTTPClient), credentials: credentials,
 		pace: rate.NewLimiter(rate.Limit(o.RequestsPerSecond), max(1, int(o.RequestsPerSecond))),
 	}
 	if o.HTTPClient != nil {
@@ -93,9 +90,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Token != nil {
 		s.bearer = newBearer(o.Token)
 	}
-	s.credentials = aws.NewCredentialsCache(renewing(cfg.Credentials, o.Region))
-	cfg.Credentials, cfg.HTTPClient = s.credentials, s.http
-	cfg.Logger = logging.Nop{}                                   // its messages carry URLs (I10)
+	cfg.HTTPClient = s.http
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} } // see persist
 	s.client = sdk.NewFromConfig(cfg)
 	d, err := s.Describe(ctx)
@@ -130,12 +125,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// timed bounds each attempt of the SDK's own HTTP client, which a configuration
-// without settings of its own for it does not name.
+// timed bounds each attempt of the SDK's own HTTP client.
 func timed(client aws.HTTPClient) aws.HTTPClient {
-	if client == nil {
-		client = awshttp.NewBuildableClient()
-	}
 	if own, ok := client.(*awshttp.BuildableClient); ok {
 		return own.WithTimeout(attemptTimeout)
 	}
@@ -197,7 +188,7 @@ type Credentials struct {
 func (s *Store) Credentials(ctx context.Context) (Credentials, error) {
 	c, err := s.credentials.Retrieve(ctx)
 	if err != nil {
-		return Credentials{}, fault("get credentials for data store", s.options.Datastore, &credentialError{err})
+		return Credentials{}, fault("get credentials for data store", s.options.Datastore, &awsconfig.CredentialError{Err: err})
 	}
 	// A provider that reads files says where: EnvConfigCredentials, SharedConfigCredentials: /home/a/.aws/credentials.
 	source, _, _ := strings.Cut(c.Source, ":")

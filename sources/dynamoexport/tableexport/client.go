@@ -8,11 +8,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go/logging"
 
+	"github.com/fhirhose/fhirhose/awsconfig"
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
@@ -74,52 +73,19 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	if o.CredentialPatience == 0 {
 		o.CredentialPatience = time.Hour
 	}
-	cfg, err := loadConfig(ctx, o.Region)
+	cfg, credentials, err := awsconfig.Load(ctx, o.Region)
 	if err != nil {
-		return nil, &pipeline.Error{
-			Op: "load AWS configuration", Kind: pipeline.KindConfig, Err: errors.New("it cannot be read"),
-			Hint: "check AWS_PROFILE, AWS_REGION and the files in ~/.aws",
-		}
+		return nil, err
 	}
-	c := &Client{options: o, credentials: aws.NewCredentialsCache(renewing(cfg.Credentials, o.Region))}
-	cfg.Credentials = c.credentials
-	switch own, ok := cfg.HTTPClient.(*awshttp.BuildableClient); {
-	case o.HTTPClient != nil:
+	c := &Client{options: o, credentials: credentials}
+	if o.HTTPClient != nil {
 		cfg.HTTPClient = o.HTTPClient
-	case ok:
+	} else if own, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
 		cfg.HTTPClient = own.WithTimeout(attemptTimeout)
-	case cfg.HTTPClient == nil:
-		cfg.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout)
 	}
-	cfg.Logger = logging.Nop{}                                   // its messages carry URLs (I10)
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} } // see persist
 	c.client = dynamodb.NewFromConfig(cfg)
 	return c, nil
-}
-
-func loadConfig(ctx context.Context, region string) (aws.Config, error) {
-	return config.LoadDefaultConfig(ctx, config.WithRegion(region))
-}
-
-// renewing asks the default chain anew whenever credentials are needed again: an
-// operator who logs in again is noticed without a restart.
-func renewing(first aws.CredentialsProvider, region string) aws.CredentialsProvider {
-	return aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
-		provider := first
-		first = nil // the cache calls this function one at a time
-		if provider == nil {
-			cfg, err := loadConfig(ctx, region)
-			if err != nil {
-				return aws.Credentials{}, &credentialError{err}
-			}
-			provider = cfg.Credentials
-		}
-		credentials, err := provider.Retrieve(ctx)
-		if err != nil {
-			return aws.Credentials{}, &credentialError{err}
-		}
-		return credentials, nil
-	})
 }
 
 // Start starts an export. With the token of an export that was started before, and

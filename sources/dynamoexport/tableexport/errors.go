@@ -13,6 +13,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/fhirhose/fhirhose/awsconfig"
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
@@ -29,12 +30,6 @@ type calling struct {
 func Statement(action, resource string) string {
 	return fmt.Sprintf(`{"Effect":"Allow","Action":%q,"Resource":%q}`, action, resource)
 }
-
-// credentialError marks a failure to get credentials.
-type credentialError struct{ err error }
-
-func (e *credentialError) Error() string { return "no credentials" }
-func (e *credentialError) Unwrap() error { return e.err }
 
 // finding is what matters of an error: for the retry, the kind and the text.
 type finding struct {
@@ -59,7 +54,7 @@ func examine(err error) (f finding) {
 			f.skewed = time.Since(at).Abs() > mostSkew
 		}
 	}
-	_, f.credentials = errors.AsType[*credentialError](err)
+	_, f.credentials = errors.AsType[*awsconfig.CredentialError](err)
 	return f
 }
 
