@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fhirhose/fhirhose/checkpoint"
@@ -37,6 +36,9 @@ func factsOf(job *jobfile.Job, s *metrics.Status, in report.Context) (f report.F
 		return f, nil
 	}
 	f.Target, err = targetOf(job, s, in)
+	if err == nil {
+		distrust(f.Target, f.Audit)
+	}
 	return f, err
 }
 
@@ -190,6 +192,29 @@ func checkOf(r *verification.Result, s *report.Store) report.Check {
 	return c
 }
 
+// sendingVerbs change what a data store holds.
+var sendingVerbs = []string{"import", "migrate", "quarantine replay"}
+
+// distrust voids verifications of a data store that names no end of an import, unless
+// the audit log tells that nothing was sent since they began.
+func distrust(t *report.Target, log *report.Audit) {
+	var sent time.Time
+	for _, run := range log.Runs {
+		if slices.Contains(sendingVerbs, run.Verb) {
+			sent = run.Began
+		}
+	}
+	for i := range t.Stores {
+		s := &t.Stores[i]
+		for k := range s.Checks {
+			c := &s.Checks[k]
+			if s.Changed.IsZero() && c.Void == "" && (sent.IsZero() || log.Broken != "" || !c.Begun.After(sent)) {
+				c.Void = "the data store names no end of an import, and one may have come since"
+			}
+		}
+	}
+}
+
 // reasonCode is what a reason may look like: anything else in the file is not
 // repeated (I10).
 var reasonCode = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_:.-]{0,60}$`)
@@ -274,76 +299,4 @@ func auditOf(job *jobfile.Job) (*report.Audit, error) {
 		a.Runs, a.Earlier = a.Runs[more:], int64(more)
 	}
 	return a, err
-}
-
-// mostFindings bounds the single resources that a report names.
-const mostFindings = 10_000
-
-// addFindings appends what was found of single resources: ids, which are PHI.
-func addFindings(job *jobfile.Job, f *report.Facts) error {
-	f.WithIDs = true
-	if f.Target == nil {
-		return nil
-	}
-	add := func(it report.Finding) {
-		if len(f.Findings) < mostFindings {
-			f.Findings = append(f.Findings, it)
-			return
-		}
-		f.More++
-	}
-	for i := range f.Target.Stores {
-		s := &f.Target.Stores[i]
-		if err := errors.Join(refusedOf(job, s, add), keptOf(job, s, add)); err != nil {
-			return err
-		}
-		for _, c := range s.Checks {
-			if c.Details == "" || c.Void != "" {
-				continue
-			}
-			err := eachLine(filepath.Join(job.State, c.Details), func(line *verification.Finding) error {
-				detail := strings.TrimSpace(strings.Join([]string{line.Cause, line.Detail, line.Reason}, " "))
-				add(report.Finding{Tenant: s.Tenant, From: "verify " + c.Mode, Class: line.Class, Type: line.Type, ID: line.ID, Version: line.Version, Detail: detail})
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// refusedOf adds the resources of which the target has refused versions.
-func refusedOf(job *jobfile.Job, s *report.Store, add func(report.Finding)) error {
-	return eachLine(importing.RefusedFile(job.State, s.Tenant), func(line *importing.Refused) error {
-		class := "refused"
-		if line.Stale {
-			class = "stale in target"
-		}
-		kind, id, _ := strings.Cut(line.Resource, "/")
-		for _, v := range line.Versions {
-			add(report.Finding{
-				Tenant: s.Tenant, From: "import", Class: class, Type: kind, ID: id, Version: v.Version,
-				Detail: fmt.Sprintf("%s, %s line %d", v.Reason, v.File, v.Line),
-			})
-		}
-		return nil
-	})
-}
-
-// keptOf adds the resources that are deleted in the source and stay in the target.
-func keptOf(job *jobfile.Job, s *report.Store, add func(report.Finding)) error {
-	if s.Deletes == nil {
-		return nil
-	}
-	return eachLine(deleting.Kept(job.State, s.Tenant, s.Deletes.Pass), func(line *struct {
-		Type   string `json:"type"`
-		ID     string `json:"id"`
-		Reason string `json:"reason"`
-	},
-	) error {
-		add(report.Finding{Tenant: s.Tenant, From: "deletes", Class: line.Reason, Type: line.Type, ID: line.ID})
-		return nil
-	})
 }

@@ -190,6 +190,28 @@ func TestReportOfStale(t *testing.T) {
 	}
 }
 
+// TestDistrust: where the data store does not tell when an import ended, our own log
+// must tell that none came after the verification.
+func TestDistrust(t *testing.T) {
+	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	run := func(verb string, began time.Time) report.Run { return report.Run{Verb: verb, Began: began} }
+	f := func(void bool, changed time.Time, broken string, runs ...report.Run) {
+		t.Helper()
+		target := &report.Target{Stores: []report.Store{{Changed: changed, Checks: []report.Check{{Mode: "export", Begun: at}}}}}
+		distrust(target, &report.Audit{Runs: runs, Broken: broken})
+		if got := target.Stores[0].Checks[0].Void; (got != "") != void {
+			t.Errorf("%q", got)
+		}
+	}
+	before, after := at.Add(-time.Hour), at.Add(time.Hour)
+	f(false, at, "") // it tells
+	f(false, time.Time{}, "", run("import", before), run("verify", after))
+	f(false, time.Time{}, "", run("migrate", before)) // which verified, too
+	f(true, time.Time{}, "", run("import", before), run("quarantine replay", after))
+	f(true, time.Time{}, "")
+	f(true, time.Time{}, "line 3", run("import", before))
+}
+
 // TestReportOfRefused: reasons are counted, and nothing but a code is repeated.
 func TestReportOfRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "v1-0.failures.ndjson")
