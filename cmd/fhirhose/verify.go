@@ -119,7 +119,7 @@ func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err 
 	switch {
 	case f.against == "source" && (f.mode == "" || f.mode == verification.Sample || f.mode == verification.Source):
 		name = verification.Source
-	case f.against != "target":
+	case f.against != "" && f.against != "target": // "" is of migrate
 		return usageError(fmt.Errorf("verify knows no --mode %s --against %s", name, f.against), "--against source reads the sample from the live source")
 	}
 	mode, ok := verifyModes[name]
