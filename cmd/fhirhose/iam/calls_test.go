@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	cognito "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/healthlake"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -27,12 +28,14 @@ const servicePath = "github.com/aws/aws-sdk-go-v2/service/"
 var clients = map[string]reflect.Type{
 	"dynamodb": reflect.TypeFor[*dynamodb.Client](), "healthlake": reflect.TypeFor[*healthlake.Client](),
 	"s3": reflect.TypeFor[*s3.Client](), "sts": reflect.TypeFor[*sts.Client](),
+	"cognitoidentityprovider": reflect.TypeFor[*cognito.Client](),
 }
 
 // actions are what each call of a service needs, by the Service Authorization
 // Reference; calls that it does not list need the action of their own name.
 var actions = map[string][]string{
-	"sts:GetCallerIdentity": {}, // needs none
+	"sts:GetCallerIdentity":                {}, // needs none
+	"cognitoidentityprovider:InitiateAuth": {}, // is not signed
 
 	"s3:HeadBucket": {"s3:ListBucket"}, "s3:ListObjectsV2": {"s3:ListBucket"}, "s3:ListObjectVersions": {"s3:ListBucketVersions"},
 	"s3:ListMultipartUploads": {"s3:ListBucketMultipartUploads"}, "s3:HeadObject": {"s3:GetObject"},
