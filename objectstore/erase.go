@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/fhirhose/fhirhose/pipeline"
 )
 
 // Kept is a version, or an object, that S3 did not delete.
@@ -122,7 +124,7 @@ func (s *Store) erase(ctx context.Context, batch []Listed, e *Erase) error {
 			return nil
 		}
 		batch = again
-		if err := pause(ctx, min(s.options.MaxBackoff, 100*time.Millisecond<<min(attempt, 10))); err != nil {
+		if err := pipeline.Sleep(ctx, min(s.options.MaxBackoff, 100*time.Millisecond<<min(attempt, 10))); err != nil {
 			return Fault("delete from", s.location.String(), err)
 		}
 	}

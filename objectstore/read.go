@@ -144,7 +144,7 @@ func (s *Store) read(ctx context.Context, key, etag, bytes string, consume func(
 func (s *Store) bodyPause(ctx context.Context, cause error, attempt int) error {
 	wait := min(s.options.MaxBackoff, 100*time.Millisecond<<min(attempt, 10))
 	s.observe(examine(cause).cause(), wait)
-	return pause(ctx, wait)
+	return pipeline.Sleep(ctx, wait)
 }
 
 // Download writes an object of a known size and ETag to w, by ranges in

@@ -7,6 +7,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+
+	"github.com/fhirhose/fhirhose/pipeline"
 )
 
 // Cause says why something is tried again.
@@ -68,18 +70,6 @@ func worthRetrying(err error) aws.Ternary {
 	return aws.UnknownTernary
 }
 
-// pause sleeps, or returns the context's error.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // credentialPause lies between two looks for fresh credentials; the first is
 // immediate.
 const credentialPause = 30 * time.Second
@@ -109,7 +99,7 @@ func call[T any](ctx context.Context, s *Store, op, key string, do func() (T, er
 		}
 		s.credentials.Invalidate()
 		s.observe(ExpiredToken, wait)
-		if err := pause(ctx, wait); err != nil {
+		if err := pipeline.Sleep(ctx, wait); err != nil {
 			return out, Fault(op, key, err)
 		}
 	}

@@ -54,7 +54,7 @@ func (d *Deleter) apply(ctx context.Context, round []*candidate) error {
 				Hint: "run the same command again later; it goes on where it stopped",
 			}
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := pipeline.Sleep(ctx, pause); err != nil {
 			return err
 		}
 		pause = min(2*pause, longestPause)
@@ -211,15 +211,4 @@ func isGone(status int) bool { return status == http.StatusNotFound || status ==
 // isBusy tells whether the same is worth another try.
 func isBusy(status int) bool {
 	return status == http.StatusTooManyRequests || status >= 500 && status != http.StatusNotImplemented
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

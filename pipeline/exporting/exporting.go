@@ -195,7 +195,7 @@ func (e *Exporter) await(ctx context.Context, r *Record) (Job, error) {
 			}
 		}
 		e.o.Waiting("export " + r.Job)
-		if err := sleep(ctx, pause); err != nil {
+		if err := pipeline.Sleep(ctx, pause); err != nil {
 			return Job{}, err
 		}
 	}
@@ -204,14 +204,3 @@ func (e *Exporter) await(ctx context.Context, r *Record) (Job, error) {
 // longestPause lies between two questions to the target. An export takes minutes
 // to days.
 const longestPause = time.Minute
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

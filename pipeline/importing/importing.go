@@ -302,7 +302,7 @@ func (i *Importer) awaitOthers(ctx context.Context, name string) error {
 			return nil
 		}
 		i.o.Waiting("import of somebody else " + jobs[0].ID)
-		if err := sleep(ctx, pause); err != nil {
+		if err := pipeline.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -325,7 +325,7 @@ func (i *Importer) await(ctx context.Context, f Folder, r *Record) (Job, error) 
 			return job, nil
 		}
 		i.o.Waiting("import of " + i.of(f.Name))
-		if err := sleep(ctx, pause); err != nil {
+		if err := pipeline.Sleep(ctx, pause); err != nil {
 			return Job{}, err
 		}
 	}
@@ -369,14 +369,3 @@ func (i *Importer) settle(ctx context.Context, f Folder, r *Record, job Job) err
 const longestPause = time.Minute
 
 func next(pause time.Duration) time.Duration { return min(pause*3/2, longestPause) }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -172,7 +172,7 @@ func (r *Replayer) sendBatch(ctx context.Context, batch []*line) error {
 				Hint: "run the same command again later; it goes on where it stopped",
 			}
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := pipeline.Sleep(ctx, pause); err != nil {
 			return err
 		}
 		pause = min(2*pause, longestPause)
@@ -263,15 +263,4 @@ func (r *Replayer) look(s *sending, found *deleting.Found) {
 // isBusy tells whether the same is worth another try.
 func isBusy(status int) bool {
 	return status == http.StatusTooManyRequests || status >= 500 && status != http.StatusNotImplemented
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

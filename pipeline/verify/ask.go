@@ -248,7 +248,7 @@ func (i *inquirer) settle(ctx context.Context, last bool) error {
 		if todo = i.early(todo); len(todo) == 0 {
 			break
 		}
-		if err := wait(ctx, min(pause, max(0, i.Lag-time.Since(i.began)))); err != nil {
+		if err := pipeline.Sleep(ctx, min(pause, max(0, i.Lag-time.Since(i.began)))); err != nil {
 			return err
 		}
 	}
@@ -329,15 +329,4 @@ func (i *inquirer) ask(ctx context.Context, a *asker, k int) error {
 func refusesOne(err error) bool {
 	e, ok := errors.AsType[*pipeline.Error](err)
 	return ok && (e.Kind == pipeline.KindFatal || e.Kind == pipeline.KindOther)
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -94,7 +94,7 @@ func Counts(ctx context.Context, book *ledger.Ledger, target Counter, o CountOpt
 			return counted, nil
 		}
 		names = differ
-		if err := sleep(ctx, min(pause, left)); err != nil {
+		if err := pipeline.Sleep(ctx, min(pause, left)); err != nil {
 			return nil, err
 		}
 	}
@@ -145,15 +145,4 @@ func countSource(ctx context.Context, book *ledger.Ledger, memory int) (map[stri
 		}
 	}
 	return counted, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fhirhose/fhirhose/objectstore/awstest"
+	"github.com/fhirhose/fhirhose/pipeline"
 )
 
 // Simulation is a HealthLake of one account and region. It is an
@@ -42,7 +43,7 @@ func New(o Options) *Simulation {
 		o.Now = time.Now
 	}
 	if o.Sleep == nil {
-		o.Sleep = sleep
+		o.Sleep = pipeline.Sleep
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Simulation{
@@ -179,15 +180,4 @@ func (s *Simulation) execute(r *request, fault Fault, answer *bytes.Buffer) (int
 		return s.token(r, fault, answer)
 	}
 	return s.rest(r, fault, answer)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

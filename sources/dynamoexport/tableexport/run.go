@@ -177,7 +177,7 @@ func (x *run) wait(ctx context.Context) error {
 			}
 			x.tell(e)
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := pipeline.Sleep(ctx, pause); err != nil {
 			return fmt.Errorf("wait for export %s: %w", x.record.ARN, err)
 		}
 		pause = min(pause*3/2, mostPauses*x.Pause)
@@ -199,15 +199,4 @@ func (x *run) tell(e Export) {
 		args = append(args, "billed_bytes", e.Billed)
 	}
 	x.Log.Info("exporting", args...)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
