@@ -336,6 +336,9 @@ func TestCleanEarlierJobs(t *testing.T) {
 		r.run(7, append([]string{"import"}, again...)...)
 		r.memory.Put("results/"+healthlaketest.DatastoreID+"-FHIR_IMPORT-"+r.job("v2-0")+"/FAILURE/v2-0/x.ndjson", []byte("ours"))
 	}
+	r.proven(nil)
+	r.run(4, "clean", verified, "--yes")
+	r.says("folder v2-0 is not imported")
 	r.simulation.SetTraps(func(*healthlaketest.Traps) { fail = false })
 	r.run(0, "import", "--again", "v2-0")
 	r.proven(nil)
