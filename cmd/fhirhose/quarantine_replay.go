@@ -138,7 +138,7 @@ func (i *importRun) replay(ctx context.Context, d *destination, moved *records.F
 	}
 	defer closeBook()
 	counts, err = replaying.New(d.store.Replays(), i.store, book, replaying.Options{
-		Tenant: d.tenant, State: i.job.State, Resource: healthlake.RefusedResource,
+		Tenant: d.tenant, State: i.job.State, Target: d.about.ARN, Resource: healthlake.RefusedResource,
 		Open:  func(ctx context.Context, name string) (io.ReadCloser, error) { return openWhole(ctx, sink, name) },
 		Batch: i.job.Target.HealthLake.BundleSize, Memory: int(i.job.Limits.Memory / 8),
 		Marks: healthlake.Marks(), Log: i.log, Pause: i.importPause,

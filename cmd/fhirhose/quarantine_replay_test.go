@@ -189,6 +189,28 @@ func TestReplayIsRefused(t *testing.T) {
 	fails.says("its import is begun, and not done")
 }
 
+// TestReplayIntoAnotherStore: resources that one data store has refused go into no
+// other, which another setting names since: they would be counted as imported, and be
+// missing where they belong; or be in the store of another tenant.
+func TestReplayIntoAnotherStore(t *testing.T) {
+	r, f := newReplayRig(t)
+	f.mend()
+	r.run(2, "quarantine", "replay", "--target.healthlake.datastore=second")
+	r.says("into another store")
+	if n := len(r.simulation.Current("second")); n != 0 {
+		t.Errorf("%d resources in the other store", n)
+	}
+	r.replay(3, replaying.Counts{Taken: 6, Overtaken: 1, Deleted: 1})
+	tenants := newTenantsRig(t, healthlaketest.Traps{Refuse: (&refusals{versions: map[int][]int{4: {1, 2, 3}}}).refuse}).moved()
+	tenants.run(3, "import", goOn)
+	n := tenants.simulation.Calls()["batch"]
+	tenants.run(2, "quarantine", "replay", "--target.healthlake.datastores=clinic-a=second,clinic_B="+healthlaketest.DatastoreID)
+	tenants.says("into another store")
+	if tenants.simulation.Calls()["batch"] != n {
+		t.Error("a resource was looked at, or sent")
+	}
+}
+
 // TestReplayKilled kills replay after ever more calls of HealthLake: every version
 // goes in once, in order, and the counts of all runs add up.
 func TestReplayKilled(t *testing.T) {

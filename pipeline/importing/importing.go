@@ -203,19 +203,30 @@ func (i *Importer) load(folders []Folder) error {
 	if i.known, err = Records(i.store, i.o.Tenant); err != nil {
 		return err
 	}
-	for name, r := range i.known {
-		if r.Target != i.o.Target {
-			return &pipeline.Error{
-				Op: "import", Object: i.of(name), Kind: pipeline.KindConfig,
-				Err:  fmt.Errorf("its import was begun into another store, %s", r.Target),
-				Hint: "name that store; into another one, import the folders of a job of another name",
-			}
-		}
+	if err := RefuseOther(i.known, i.o.Tenant, i.o.Target); err != nil {
+		return err
+	}
+	for name := range i.known {
 		if !slices.ContainsFunc(folders, func(f Folder) bool { return f.Name == name }) {
 			return &pipeline.Error{
 				Op: "import", Object: i.of(name), Kind: pipeline.KindFatal,
 				Err:  errors.New("its import was begun, and the job has no such folder"),
 				Hint: "put back the job's output as it was",
+			}
+		}
+	}
+	return nil
+}
+
+// RefuseOther refuses a target that is not the one which the folders of a tenant were
+// sent to: what is sent there would be counted here.
+func RefuseOther(known map[string]*Record, tenant, target string) error {
+	for name, r := range known {
+		if r.Target != target {
+			return &pipeline.Error{
+				Op: "import", Object: path.Join(tenant, name), Kind: pipeline.KindConfig,
+				Err:  fmt.Errorf("its import was begun into another store, %s", r.Target),
+				Hint: "name that store; into another one, import the folders of a job of another name",
 			}
 		}
 	}

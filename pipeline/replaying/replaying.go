@@ -37,6 +37,7 @@ type Put struct {
 // Options of a Replayer.
 type Options struct {
 	Tenant, State string
+	Target        string // what tells this store from others, as in importing.Options: it must be the one that has refused
 	// Resource reads from Failure.Raw which resource was refused; "" is unknown.
 	Resource func(raw []byte) (resourceType, id string)
 	// Open opens a file below the tenant's folder, to be read once.
@@ -100,7 +101,7 @@ func New(target Target, store importing.Checkpoint, book *ledger.Ledger, o Optio
 }
 
 // Run sends again what may be sent. That something stays refused is no error.
-// Errors are KindConfig if an import is under way, or failed; those of the target,
+// Errors are KindConfig if an import is under way, or failed, or went to another target; those of the target,
 // the sink and the disk: the next Run goes on; the context's.
 func (r *Replayer) Run(ctx context.Context) (Counts, error) {
 	if err := r.imported(); err != nil {
@@ -139,6 +140,9 @@ func (r *Replayer) Run(ctx context.Context) (Counts, error) {
 // imported checks that no import is under way: what it brings in nobody knows yet.
 func (r *Replayer) imported() (err error) {
 	if r.known, err = importing.Records(r.store, r.o.Tenant); err != nil {
+		return err
+	}
+	if err := importing.RefuseOther(r.known, r.o.Tenant, r.o.Target); err != nil {
 		return err
 	}
 	r.folders = r.folders[:0]
