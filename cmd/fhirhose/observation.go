@@ -103,11 +103,12 @@ func (o *observation) verifying(waits string, change func(*metrics.VerifyTotals)
 	o.waits, o.lastAlive = waits, time.Now()
 }
 
-// verifies makes the last status of a job that of a process which verifies it.
-func (o *observation) verifies() {
+// verifies makes the last status of a job that of a process which verifies it. Where
+// it is lost, the one that the move left in the checkpoint counts.
+func (o *observation) verifies(moved *metrics.Status) {
 	last, err := metrics.ReadStatus(o.job.State)
 	if err != nil {
-		return // there is a checkpoint to go by
+		last = new(*moved)
 	}
 	last.Started, last.Phase = o.started, metrics.PhaseDone
 	var at watched = lastSeen(*last)

@@ -83,7 +83,7 @@ func storesOf(job *jobfile.Job, store *checkpoint.Store) (*report.Target, error)
 	if err != nil {
 		return nil, err
 	}
-	t := &report.Target{Moved: true}
+	t := &report.Target{Moved: true, Status: &moved.Status}
 	for _, d := range to {
 		known, err := storeOf(job, store, moved, d)
 		if err != nil {

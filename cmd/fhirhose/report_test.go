@@ -13,6 +13,7 @@ import (
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/audit"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/report"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
+	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 	"github.com/fhirhose/fhirhose/sinks/healthlake"
 	"github.com/fhirhose/fhirhose/sinks/healthlake/healthlaketest"
@@ -94,6 +95,25 @@ func TestCutover(t *testing.T) {
 	r.change(patient(1), `"multipleBirthInteger":3`, `"multipleBirthInteger":9`)
 	r.run(4, "verify", "--again")
 	step("verification-found")
+}
+
+// TestCutoverWithoutStatus: status.json is for operators. What was quarantined or is
+// unsettled stands in the checkpoint, and a status that was lost, or written anew by
+// a verification, takes no point away.
+func TestCutoverWithoutStatus(t *testing.T) {
+	r := &verifyRig{importRig: newImportRig(t, healthlaketest.Traps{})}
+	r.jobFile += verifySettings + "on_quarantine: continue\n"
+	r.export(append(verifyRows(), `{"Item":{"nobody":{"S":"knows"}}}`))
+	r.run(3, "move")
+	r.run(0, "import")
+	if err := os.Remove(filepath.Join(r.dir, "state", metrics.StatusFile)); err != nil {
+		t.Fatal(err)
+	}
+	r.run(0, "verify")
+	if got, want := r.judged(), []string{"quarantined"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	r.says("1 record quarantined", "Patient")
 }
 
 // TestReportWithIDs: ids come only when they are asked for, and the first line says

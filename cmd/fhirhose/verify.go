@@ -144,7 +144,6 @@ func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err 
 	defer func() { err = errors.Join(err, lock.Release()) }()
 	limitMemory(job.Limits.Memory, log)
 	seen := newObservation(job)
-	seen.verifies()
 	server, err := serve(ctx, job.Listen, seen.status, metrics.NewRegistry(metrics.NewCollector(seen.status, collectorLabels())))
 	if err != nil {
 		return err
@@ -159,6 +158,7 @@ func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err 
 	if err != nil {
 		return err
 	}
+	seen.verifies(&moved.Status)
 	to, err := destinationsOf(job, moved)
 	if err != nil {
 		return err

@@ -23,6 +23,9 @@ type Open struct {
 // first. It is empty only if all is moved, imported, deleted and proved.
 func Judge(s *metrics.Status, c Context, t *Target, log *Audit) []Open {
 	j := &judge{Context: c, status: s, target: t}
+	if t.Status != nil {
+		j.status = t.Status
+	}
 	for i := range t.Stores {
 		j.of(&t.Stores[i]).stale()
 	}
@@ -30,6 +33,9 @@ func Judge(s *metrics.Status, c Context, t *Target, log *Audit) []Open {
 	j.moved()
 	if t.Unknown != "" {
 		j.add("not-known", 0, "what was imported, deleted and verified is not known: "+t.Unknown, j.command("report")+", once that process has ended")
+	}
+	if t.Moved && t.Unknown == "" && len(t.Stores) == 0 {
+		j.add("not-verified", 0, "nothing was moved into any data store, and nothing is verified", "look at the settings of source, and move as a new job")
 	}
 	for i := range t.Stores {
 		j.of(&t.Stores[i]).imported()

@@ -146,6 +146,12 @@ func TestOpenPoints(t *testing.T) {
 	f("", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) { // unless it is of other data
 		t.Stores[0].Checks = append(t.Stores[0].Checks, Check{Mode: "counts", Void: "old", Classes: []ClassCount{{"missing", 1, false}}})
 	})
+	f("not-verified", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) { t.Stores = nil }, "nothing was moved") // of all tenants, none
+	f("quarantined", func(s *metrics.Status, t *Target, _ *Audit, _ *Context) { // status.json may be lost, the checkpoint not
+		known := *s
+		known.Types = map[string]*metrics.TypeTotals{"Patient": {Read: 1, Quarantined: map[string]int64{"bad-number": 1}}}
+		t.Status = &known
+	})
 	f("audit-broken", func(_ *metrics.Status, _ *Target, a *Audit, _ *Context) { a.Broken = "line 3 is no entry" }, "line 3")
 	f("stale-in-target quarantined import-failed not-verified", func(s *metrics.Status, t *Target, _ *Audit, _ *Context) {
 		s.Types["Patient"].Written--

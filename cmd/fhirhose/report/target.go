@@ -10,6 +10,9 @@ import (
 // (I10): tenants, counts, and names of a target's jobs.
 type Target struct {
 	Moved bool `json:"moved"` // the move is finished
+	// Status is what the checkpoint holds of a finished move: the truth, where
+	// status.json is lost or older. nil is that it is not known.
+	Status *metrics.Status `json:"-"`
 	// Unknown says why the checkpoint was not read, "" if it was. Then nothing is
 	// known of the data stores.
 	Unknown string  `json:"unknown,omitempty"`
