@@ -167,25 +167,35 @@ func prove(plan *cleaning.Plan, store *checkpoint.Store, moved *records.Finished
 	}
 	hint := "fhirhose verify --mode export"
 	words := "no verification of all its resources has passed"
+	var proof *verification.Result
 	for _, r := range results {
+		void := ""
 		switch {
-		case r.Mode != verification.Export && r.Mode != verification.Full:
+		case r.Mode == verification.Source:
+			continue // it says nothing of the data store
 		case r.LedgerRoot != moved.LedgerRoot(d.tenant) || target != "" && r.Target != target:
-			words = "its verification is of another store, or of other data"
+			void = "its verification is of another store, or of other data"
 		case r.Changed.Before(changed):
-			words = "after its verification something was imported or deleted"
+			void = "after its verification something was imported or deleted"
 		case r.Ended.IsZero():
-			words = "its verification has not come to its end"
-		case !r.Passed():
-			words, hint = fmt.Sprintf("its verification has found %d resources that need attention", r.NotOK()), "fhirhose report"
-		default:
-			plan.Proofs = append(plan.Proofs, cleaning.Proof{
-				Tenant: d.tenant, Mode: r.Mode, Target: r.Target, Ended: r.Ended, Checked: r.Checked, LedgerRoot: r.LedgerRoot,
-			})
-			return nil, nil
+			void = "its verification has not come to its end"
+		case !r.Passed(): // of whichever mode: another one may have looked before that, or less closely
+			return refuse("fhirhose report", "its verification has found %d resources that need attention", r.NotOK())
+		}
+		switch whole := r.Mode == verification.Export || r.Mode == verification.Full; {
+		case whole && void != "":
+			words = void
+		case whole && proof == nil:
+			proof = r
 		}
 	}
-	return refuse(hint, "%s", words)
+	if proof == nil {
+		return refuse(hint, "%s", words)
+	}
+	plan.Proofs = append(plan.Proofs, cleaning.Proof{
+		Tenant: d.tenant, Mode: proof.Mode, Target: proof.Target, Ended: proof.Ended, Checked: proof.Checked, LedgerRoot: proof.LedgerRoot,
+	})
+	return nil, nil
 }
 
 // open opens all places of the plan. What HealthLake wrote goes first, the sink

@@ -219,6 +219,22 @@ func TestCleanIsRefused(t *testing.T) {
 		r.proven(change)
 		f(words)
 	}
+	r.proven(nil) // and another mode has found what this one has not: it counts as it does in the report
+	other := verification.New(verification.Counts, "", "", "")
+	r.provenOf("", func(v *verification.Result) {
+		v.Mode = verification.Counts
+		v.Add("Patient", verify.Missing, 3)
+		other = v
+	})
+	f("3 resources that need")
+	other.Changed = time.Unix(1, 0) // before the import: void
+	if err := other.Save(filepath.Join(r.dir, "state")); err != nil {
+		t.Fatal(err)
+	}
+	r.run(0, "clean", verified)
+	if !strings.Contains(r.out.String(), "--yes removes it") {
+		t.Error(r.out.String())
+	}
 	r.proven(nil)
 	r.forgetEnd("v1-0")
 	f("has not told when the imports ended")
