@@ -147,7 +147,7 @@ func TestOpenPoints(t *testing.T) {
 		t.Stores[0].Checks = append(t.Stores[0].Checks, Check{Mode: "counts", Void: "old", Classes: []ClassCount{{"missing", 1, false}}})
 	})
 	f("not-verified", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) { t.Stores = nil }, "nothing was moved") // of all tenants, none
-	f("quarantined", func(s *metrics.Status, t *Target, _ *Audit, _ *Context) { // status.json may be lost, the checkpoint not
+	f("quarantined", func(s *metrics.Status, t *Target, _ *Audit, _ *Context) {                                         // status.json may be lost, the checkpoint not
 		known := *s
 		known.Types = map[string]*metrics.TypeTotals{"Patient": {Read: 1, Quarantined: map[string]int64{"bad-number": 1}}}
 		t.Status = &known
