@@ -268,6 +268,10 @@ func TestImportOfAnotherRun(t *testing.T) {
 		if over := r.overrides()["into-nonempty"]; (over != "") != (run > 1) {
 			t.Errorf("run %d went over %q", run, over)
 		}
+		r.run(4, "report") // mode full sees nothing else that is there
+		if told := strings.Contains(r.out.String(), "the target held 7 resources before the import (--into-nonempty)"); told != (run > 1) {
+			t.Errorf("run %d: %s", run, r.out.String())
+		}
 		for key := range r.memory.Objects() {
 			r.memory.Delete(key)
 		}

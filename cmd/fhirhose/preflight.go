@@ -140,6 +140,20 @@ func (i *importRun) override(flag string, resources int64) error {
 	return i.store.Commit([]output.Change{{Bucket: overridesBucket, Key: flag, Value: value}})
 }
 
+// heldBefore returns of how many resources --into-nonempty was.
+func heldBefore(store *checkpoint.Store) (resources int64, err error) {
+	err = store.Each(overridesBucket, func(_ string, value []byte) error {
+		var of struct{ Resources int64 }
+		err := json.Unmarshal(value, &of)
+		resources += of.Resources
+		return err
+	})
+	if err != nil {
+		return 0, output.Damaged(err)
+	}
+	return resources, nil
+}
+
 // checkTarget looks at the target of a job that names one: at the folders of a
 // finished move, or at what the layout allows.
 func checkTarget(ctx context.Context, w *wiring, r *survey.Result, sink *openedSinks, readFolders bool) {

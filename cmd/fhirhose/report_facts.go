@@ -84,6 +84,9 @@ func storesOf(job *jobfile.Job, store *checkpoint.Store) (*report.Target, error)
 		return nil, err
 	}
 	t := &report.Target{Moved: true, Status: &moved.Status}
+	if t.Held, err = heldBefore(store); err != nil {
+		return nil, err
+	}
 	for _, d := range to {
 		known, err := storeOf(job, store, moved, d)
 		if err != nil {

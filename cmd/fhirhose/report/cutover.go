@@ -169,6 +169,9 @@ func (j *judge) deleted() {
 func (j *judge) verified() {
 	strong := false
 	var void string
+	if held := j.target.Held; held > 0 {
+		void = fmt.Sprintf("the target held %s before the import (--into-nonempty), and only mode export sees what else is there", human.Plural(held, "resource"))
+	}
 	for i := range j.store.Checks {
 		c := &j.store.Checks[i]
 		switch {
@@ -182,7 +185,7 @@ func (j *judge) verified() {
 		case c.bad() > 0:
 			j.add("verification-found", c.bad(), fmt.Sprintf("verification %s found %s", c.Mode, classes(c)), j.command("verify", "--mode", c.Mode)+", once they are mended")
 		}
-		strong = strong || c.strong()
+		strong = strong || c.strong() && (j.target.Held == 0 || c.Mode == "export")
 	}
 	if !strong {
 		what := "not verified as a whole: counts and samples alone prove too little"

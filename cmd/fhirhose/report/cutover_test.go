@@ -136,6 +136,10 @@ func TestOpenPoints(t *testing.T) {
 		f("not-verified", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) { first(t).Checks = []Check{weak} }, "counts and samples alone")
 	}
 	f("", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) { first(t).Checks[0].Mode = "full" })
+	f("not-verified", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) { // what else is there, mode full does not see
+		first(t).Checks[0].Mode, t.Held = "full", 3
+	}, "held 3 resources before", "--into-nonempty")
+	f("", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) { t.Held = 3 })
 	for _, void := range []string{"it is of another move's ledger", "something was imported or deleted since"} {
 		f("not-verified", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) { first(t).Checks[0].Void = void }, void)
 	}

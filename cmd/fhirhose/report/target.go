@@ -13,6 +13,9 @@ type Target struct {
 	// Status is what the checkpoint holds of a finished move: the truth, where
 	// status.json is lost or older. nil is that it is not known.
 	Status *metrics.Status `json:"-"`
+	// Held is how many resources the data stores held before the import, which went over
+	// them with --into-nonempty.
+	Held int64 `json:"held_before,omitempty"`
 	// Unknown says why the checkpoint was not read, "" if it was. Then nothing is
 	// known of the data stores.
 	Unknown string  `json:"unknown,omitempty"`
