@@ -17,7 +17,7 @@ import (
 )
 
 // cleanFlags are the flags of clean alone.
-type cleanFlags struct{ yes, ledger, audit bool }
+type cleanFlags struct{ yes, ledger, audit, quarantine bool }
 
 func newClean(c *cli) *cobra.Command {
 	var f cleanFlags
@@ -34,6 +34,10 @@ nothing without --yes.
 It refuses before a verification of all resources (mode export or full) has passed,
 for every tenant, after the last import and delete: so there is no stale, missing,
 unsettled or unchecked resource. There is no flag against that.
+
+It also refuses while there is what no verification misses: records that could not be
+moved, and older versions that HealthLake has refused. The job's copies may be all
+there is of them; --quarantine removes them too, and the certificate says how many.
 
 Ledger and audit log stay unless they are named: --ledger, --audit. What this job is
 not known to have made is counted, named and left; nothing is removed by a prefix
@@ -62,6 +66,7 @@ it, 10 checkpoint, 11 in use by another, 12 not authorised.`,
 	}
 	addSettings(cmd)
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "remove without asking")
+	cmd.Flags().BoolVar(&f.quarantine, "quarantine", false, "remove also what could not be moved or was refused: nobody else may have it")
 	cmd.Flags().BoolVar(&f.ledger, "ledger", false, "remove the ledger too, with the claim and the manifest of the sink")
 	cmd.Flags().BoolVar(&f.audit, "audit", false, "remove the audit log too, and its copies in the sink")
 	return cmd
@@ -94,7 +99,7 @@ func (c *cli) clean(ctx context.Context, job *jobfile.Job, f cleanFlags) (err er
 		return err
 	}
 	if k.plan == nil {
-		if k.plan, refused, err = k.newPlan(); err != nil {
+		if k.plan, refused, err = k.newPlan(f.quarantine); err != nil {
 			return err
 		}
 	}

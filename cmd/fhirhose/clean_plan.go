@@ -32,8 +32,8 @@ import (
 )
 
 // newPlan says what there is to remove, as the checkpoint knows it. refused says why
-// it may not be removed yet.
-func (k *cleaner) newPlan() (plan *cleaning.Plan, refused, err error) {
+// it may not be removed yet: with quarantine, not that some of it went nowhere.
+func (k *cleaner) newPlan(quarantine bool) (plan *cleaning.Plan, refused, err error) {
 	store, err := checkpoint.Reopen(filepath.Join(k.job.State, checkpointFile))
 	if err != nil {
 		return nil, nil, err
@@ -51,10 +51,14 @@ func (k *cleaner) newPlan() (plan *cleaning.Plan, refused, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	plan.Unmoved = moved.Status.Quarantined()
 	for _, d := range to {
 		known, err := importing.Records(store, d.tenant)
 		if err != nil {
 			return nil, nil, err
+		}
+		for _, r := range known {
+			plan.Refused += r.Failed
 		}
 		addResults(plan, k.job.Target.HealthLake.Output.String(), d.tenant, known)
 		proofs, err := verification.Load(k.job.State, d.tenant)
@@ -71,6 +75,12 @@ func (k *cleaner) newPlan() (plan *cleaning.Plan, refused, err error) {
 		}
 		if refused, err = prove(plan, store, moved, d, known, proofs); err != nil {
 			return nil, nil, err
+		}
+	}
+	if only := plan.OnlyCopies(); only != "" && refused == nil && !quarantine {
+		refused = &pipeline.Error{
+			Op: "clean", Object: plan.Job, Err: errors.New(only + ": these copies may be all there is of them"),
+			Hint: "see which with `fhirhose quarantine list`; once they are not needed: fhirhose clean --quarantine",
 		}
 	}
 	plan.Sources, err = ownExports(k.job.State)

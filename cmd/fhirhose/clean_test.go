@@ -250,6 +250,40 @@ func TestCleanIsRefused(t *testing.T) {
 	}
 }
 
+// TestCleanOfTheOnlyCopy: what could not be moved, or was refused while a later version
+// went in, no verification misses, and the job's copies are all there is of it. They
+// go only if they are named, and the certificate tells.
+func TestCleanOfTheOnlyCopy(t *testing.T) {
+	f := func(words string, refuse bool, rows ...string) {
+		t.Helper()
+		traps, exit := healthlaketest.Traps{}, 0
+		if refuse {
+			traps.Refuse, exit = (&refusals{versions: map[int][]int{1: {2}}}).refuse, 3
+		}
+		r := &verifyRig{importRig: newImportRig(t, traps)}
+		r.jobFile += verifySettings + "on_quarantine: continue\n"
+		r.export(append(verifyRows(), rows...))
+		r.end("move")
+		r.run(exit, "import", goOn)
+		r.run(0, "verify")
+		before := r.keys()
+		r.run(4, "clean", "--yes")
+		r.says(words, "clean --quarantine")
+		if after := r.keys(); !slices.Equal(before, after) {
+			t.Errorf("%v, then %v", before, after)
+		}
+		r.run(0, "clean", "--yes", "--quarantine")
+		r.says(words, "complete: nothing")
+		for _, key := range r.keys() {
+			if !strings.HasPrefix(key, "out/a/_fhirhose/") && !strings.HasSuffix(key, "access_check_file.temp") {
+				t.Errorf("%s remains", key)
+			}
+		}
+	}
+	f("1 record could not be moved", false, `{"Item":{"nobody":{"S":"knows"}}}`)
+	f("HealthLake has refused 1 resource", true)
+}
+
 // TestCleanLocked: what is locked remains, is hidden, and the certificate says until
 // when; later it goes.
 func TestCleanLocked(t *testing.T) {

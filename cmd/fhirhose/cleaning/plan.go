@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 )
@@ -28,6 +30,8 @@ type Plan struct {
 	Claim     []byte     `json:"claim"`             // of the run
 	Tenants   []string   `json:"tenants,omitempty"` // of a job of all tenants
 	Proofs    []Proof    `json:"verification"`
+	Unmoved   int64      `json:"quarantined,omitempty"` // records that could not be moved
+	Refused   int64      `json:"refused,omitempty"`     // resources that the target has refused
 	Manifests []Manifest `json:"manifests"`
 
 	Results []At `json:"import_output,omitempty"`       // a folder for each import of the target
@@ -65,6 +69,19 @@ type Binary struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision"`
 	SHA256   string `json:"sha256"`
+}
+
+// OnlyCopies says in words what went nowhere: the job's copies may be all there is of
+// it. "" is nothing.
+func (p *Plan) OnlyCopies() string {
+	var parts []string
+	if p.Unmoved > 0 {
+		parts = append(parts, human.Plural(p.Unmoved, "record")+" could not be moved")
+	}
+	if p.Refused > 0 {
+		parts = append(parts, "HealthLake has refused "+human.Plural(p.Refused, "resource"))
+	}
+	return strings.Join(parts, ", and ")
 }
 
 // Goes tells whether copies of a kind are removed.

@@ -79,6 +79,9 @@ func (c *Certificate) Text() string {
 		line("proven before: %s, verification %s of %s, ended %s, %s checked, ledger %s", placeOf(p.Tenant, p.Target), p.Mode, c.Job,
 			p.Ended.Format(time.RFC3339), human.Plural(p.Checked, "resource"), p.LedgerRoot)
 	}
+	if only := c.OnlyCopies(); only != "" {
+		line("not in any data store: %s. By --quarantine their copies were to go too", only)
+	}
 	for _, m := range c.Manifests {
 		line("manifest %s: SHA-256 %s", placeOf(m.Tenant, m.Where), m.SHA256)
 	}
