@@ -16,7 +16,7 @@ type Location struct {
 	Prefix string // without leading or trailing slash
 }
 
-var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$`)
+var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]+$`)
 
 // parseLocation never repeats the text in an error: a URL may carry a secret.
 func parseLocation(text, dir string) (Location, error) {
@@ -28,7 +28,7 @@ func parseLocation(text, dir string) (Location, error) {
 		return Location{}, errors.New("is neither s3://bucket/prefix nor a directory")
 	}
 	bucket, prefix, _ := strings.Cut(rest, "/")
-	if !bucketName.MatchString(bucket) {
+	if !bucketName.MatchString(bucket) || len(bucket) > 255 {
 		return Location{}, errors.New("does not name a bucket; write s3://bucket/prefix")
 	}
 	return Location{Bucket: bucket, Prefix: strings.Trim(prefix, "/")}, nil

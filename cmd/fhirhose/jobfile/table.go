@@ -21,7 +21,7 @@ const (
 	exportToKey = "source.dynamodb_export.export_to"
 )
 
-var tablePattern = regexp.MustCompile(`^arn:(aws[a-z-]*):dynamodb:([a-z0-9-]+):([0-9]{12}):table/([A-Za-z0-9_.-]{3,255})$`)
+var tablePattern = regexp.MustCompile(`^arn:(aws[a-z-]*):dynamodb:([a-z0-9-]+):([0-9]{12}):table/([A-Za-z0-9_.-]+)$`)
 
 func tableARN(value string) error {
 	if !tablePattern.MatchString(value) {

@@ -2,12 +2,13 @@ package healthlaketest
 
 import (
 	"regexp"
+	"unicode/utf8"
 )
 
 var (
 	role  = regexp.MustCompile(`^arn:aws(-[^:]+)?:iam::[0-9]{12}:role/.+$`)
 	token = regexp.MustCompile(`^[a-zA-Z0-9-]{1,64}$`)
-	name  = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-%@]{0,64}$`)
+	name  = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-%@]*$`)
 )
 
 func (s *Simulation) startImport(in startRequest) (any, *apiError) {
@@ -42,7 +43,7 @@ func (s *Simulation) startJob(q *queue, in startRequest) (any, *apiError) {
 		return nil, invalid("DataAccessRoleArn is not valid.")
 	case !token.MatchString(in.ClientToken):
 		return nil, invalid("ClientToken is not valid.")
-	case !name.MatchString(in.JobName):
+	case !name.MatchString(in.JobName), utf8.RuneCountInString(in.JobName) > 64:
 		return nil, invalid("JobName is not valid.")
 	}
 	store, known := s.stores[in.DatastoreID]
