@@ -27,7 +27,7 @@ const (
 var wholeJob = strings.NewReplacer(
 	"binaries: none", "binaries: s3://exports/contents",
 	"location: s3://exports/p/AWSDynamoDB/01693685827463-2d875200", "table_arn: '"+dynamodbtest.TableARN+"', export_to: s3://exports/p",
-	"max_folder_files: 3", "max_folder_files: 20", "128MiB", "256MiB",
+	"max_folder_files: 3", "max_folder_files: 10", "kms_key: key", "kms_key: key, max_jobs_queued: 3", "128MiB", "256MiB",
 ).Replace(migrationJob) + "verify: {export_to: s3://exports/verification}\n"
 
 // whole is a migration that begins with a table.

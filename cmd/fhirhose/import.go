@@ -289,7 +289,7 @@ func (i *importRun) into(ctx context.Context, d *destination) error {
 	i.log.Info("importing", "job", i.job.Name, "tenant", d.tenant, "folders", len(d.folders), "datastore", d.about.ARN)
 	importer := importing.New(d.store.Imports(d.place(), i.results), i.store, importing.Options{
 		Job: i.job.Name, Tenant: d.tenant, RunID: i.store.RunID(), Target: d.about.ARN, State: i.job.State,
-		GoOnAfterFailures: i.goesOn(), Again: i.again[d.tenant],
+		GoOnAfterFailures: i.goesOn(), Again: i.again[d.tenant], Queued: i.job.Target.HealthLake.MaxJobsQueued,
 		Log: i.log, Pause: cmp.Or(i.importPause, firstPause), Waiting: i.waiting,
 		Seen: func(folder string, job importing.Job) { i.seen.saw(d.of(folder), job) },
 		Done: i.tell,

@@ -31,6 +31,9 @@ type Options struct {
 	// Again names folders of the tenant whose job failed or was cancelled and is to be started
 	// anew.
 	Again []string
+	// Queued is how many folders of one version may be in the target's hands at a
+	// time; 0 is one.
+	Queued int
 
 	Log *slog.Logger
 	// Waiting is told what the importer waits for; "" is nothing. It may be nil.
@@ -120,11 +123,11 @@ func (i *Importer) Run(ctx context.Context, folders []Folder) error {
 		return err
 	}
 	refused := false
-	for _, folder := range folders {
+	for n, folder := range folders {
 		record := i.known[folder.Name]
 		if record == nil || !record.Done {
 			var err error
-			if record, err = i.folder(ctx, folder, record); err != nil {
+			if record, err = i.folder(ctx, folder, folders[n:]); err != nil {
 				return err
 			}
 		}
@@ -245,30 +248,44 @@ func (i *Importer) commit(folder string, r *Record) error {
 	return nil
 }
 
-// folder brings one folder to its end.
-func (i *Importer) folder(ctx context.Context, f Folder, r *Record) (*Record, error) {
-	switch {
-	case r == nil:
-		r = i.plan(f, 1)
-	case r.Over && slices.Contains(i.o.Again, f.Name):
-		earlier := append(slices.Clone(r.Earlier), r.Job)
-		r = i.plan(f, r.Attempt+1)
-		r.Earlier = earlier
-	}
-	// The intent comes first: a crash from here on finds the job by its name.
-	if r.Job == "" {
-		if err := i.commit(f.Name, r); err != nil {
+// folder brings the first of the folders that are left to its end, and begins some
+// of the next of its version, so that the target has no pause between them.
+func (i *Importer) folder(ctx context.Context, f Folder, left []Folder) (*Record, error) {
+	for _, next := range sameVersion(left, i.o.Queued) {
+		if err := i.begin(ctx, next); err != nil {
 			return nil, err
 		}
-		if err := i.start(ctx, f, r); err != nil {
-			return nil, err
+		if r := i.known[next.Name]; r.Over && !r.Done {
+			break // the target gave up on it: nothing is sent after it
 		}
 	}
+	r := i.known[f.Name]
 	job, err := i.await(ctx, f, r)
 	if err != nil {
 		return nil, err
 	}
 	return r, i.settle(ctx, f, r, job)
+}
+
+// begin starts the import of a folder that has not begun, or is to begin again.
+func (i *Importer) begin(ctx context.Context, f Folder) error {
+	r := i.known[f.Name]
+	switch {
+	case r == nil:
+		r = i.plan(f, 1)
+	case r.Over && !r.Done && slices.Contains(i.o.Again, f.Name):
+		earlier := append(slices.Clone(r.Earlier), r.Job)
+		r = i.plan(f, r.Attempt+1)
+		r.Earlier = earlier
+	}
+	if r.Job != "" {
+		return nil
+	}
+	// The intent comes first: a crash from here on finds the job by its name.
+	if err := i.commit(f.Name, r); err != nil {
+		return err
+	}
+	return i.start(ctx, f, r)
 }
 
 // plan names a job so that any process of this run would name it the same.
@@ -287,7 +304,7 @@ func (i *Importer) start(ctx context.Context, f Folder, r *Record) error {
 		return err
 	}
 	if !found {
-		if err := i.awaitOthers(ctx, r.Name); err != nil {
+		if err := i.awaitOthers(ctx, f); err != nil {
 			return err
 		}
 		// The same token: what an unseen start has begun is what this returns.
@@ -300,15 +317,16 @@ func (i *Importer) start(ctx context.Context, f Folder, r *Record) error {
 	return i.commit(f.Name, r)
 }
 
-// awaitOthers returns when no job but one of this name is unfinished.
-func (i *Importer) awaitOthers(ctx context.Context, name string) error {
+// awaitOthers returns when no job is unfinished but this folder's own, and those of
+// other folders of its version.
+func (i *Importer) awaitOthers(ctx context.Context, f Folder) error {
 	defer i.o.Waiting("")
 	for pause := i.o.Pause; ; pause = next(pause) {
 		jobs, err := i.target.Unfinished(ctx)
 		if err != nil {
 			return err
 		}
-		jobs = slices.DeleteFunc(jobs, func(j Job) bool { return j.Name == name })
+		jobs = slices.DeleteFunc(jobs, func(j Job) bool { return i.isBeside(f, j.Name) })
 		if len(jobs) == 0 {
 			return nil
 		}
@@ -317,6 +335,15 @@ func (i *Importer) awaitOthers(ctx context.Context, name string) error {
 			return err
 		}
 	}
+}
+
+func (i *Importer) isBeside(f Folder, job string) bool {
+	for name, r := range i.known {
+		if r.Name == job && version(name) == version(f.Name) {
+			return true
+		}
+	}
+	return false
 }
 
 // await returns the job once it is over.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
@@ -108,6 +109,8 @@ func TestKilledAnywhere(t *testing.T) {
 			r.target.fail, r.store.fail = kill, kill
 			r.target.lasts = time.Duration(dice.IntN(300)) * time.Second
 			r.target.unseen = time.Duration(dice.IntN(300)) * time.Second
+			r.options.Queued = dice.IntN(4)
+			r.target.queued = r.options.Queued
 			for {
 				err := r.run(t.Context())
 				if err == nil {
@@ -124,6 +127,46 @@ func TestKilledAnywhere(t *testing.T) {
 	}
 	if deaths < 1000 {
 		t.Errorf("only %d deaths", deaths)
+	}
+}
+
+// TestQueued: folders of one version wait in the target and not here, as many as may;
+// one of the next version does not, nor one behind a folder that failed.
+func TestQueued(t *testing.T) {
+	run := func(queued int, fails bool) (r *rig, took time.Duration) {
+		synctest.Test(t, func(t *testing.T) {
+			r = newRig(t)
+			r.target.order = nil
+			for n := range 12 { // of which v1-10 comes last
+				r.target.order = append(r.target.order, importing.Folder{Name: fmt.Sprint("v1-", n), Lines: 1})
+			}
+			r.target.order = append(r.target.order, importing.Folder{Name: "v10-0", Lines: 1})
+			r.options.Queued, r.target.queued = queued, queued
+			began := time.Now()
+			if !fails {
+				if err := r.run(t.Context()); err != nil {
+					t.Error(err)
+				}
+				took = time.Since(began)
+				return
+			}
+			r.target.end["v1-1"] = importing.Job{State: importing.Failed, Status: "FAILED"}
+			for range 2 {
+				if err := r.run(t.Context()); pipeline.KindOf(err) != pipeline.KindFatal {
+					t.Errorf("a folder failed: %v", err)
+				}
+			}
+		})
+		return r, took
+	}
+	for queued, hours := range map[int]int{0: 13, 1: 13, 3: 5, 12: 2, 100: 2} {
+		r, took := run(queued, false)
+		if len(r.target.jobs) != 13 || took < time.Duration(hours)*time.Hour || took > time.Duration(hours)*time.Hour+40*time.Minute {
+			t.Errorf("%d queued: %d jobs in %v, want %d hours", queued, len(r.target.jobs), took, hours)
+		}
+	}
+	if r, _ := run(3, true); len(r.target.jobs) != 4 { // v1-3 was begun when v1-0 was in
+		t.Errorf("imported %q behind a folder that failed", r.imported())
 	}
 }
 

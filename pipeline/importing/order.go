@@ -45,3 +45,22 @@ func piece(s string) string {
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// version is the part of a folder's name that it shares with the others of its
+// version: v2 of v2-10, Binary-v1 of Binary-v1-0, and of Binary-v1.
+func version(name string) string {
+	const binary = "Binary-"
+	rest := strings.TrimPrefix(name, binary)
+	number, _, _ := strings.Cut(rest, "-")
+	return name[:len(name)-len(rest)+len(number)]
+}
+
+// sameVersion returns the first of the folders, and what follows it of its version:
+// n at most, and at least one.
+func sameVersion(folders []Folder, n int) []Folder {
+	end := 1
+	for end < min(n, len(folders)) && version(folders[end].Name) == version(folders[0].Name) {
+		end++
+	}
+	return folders[:end]
+}

@@ -78,7 +78,7 @@ func TestEveryKey(t *testing.T) {
 		"target.healthlake.role_arn": "arn:aws:iam::123456789012:role/r", "target.healthlake.output": "s3://results/p",
 		"target.healthlake.kms_key": "alias/k", "target.healthlake.validation": "minimal",
 		"target.healthlake.on_import_error": "continue", "target.healthlake.requests_per_second": "3",
-		"target.healthlake.bundle_size": "70", "target.healthlake.exclusive": "true",
+		"target.healthlake.bundle_size": "70", "target.healthlake.max_jobs_queued": "3", "target.healthlake.exclusive": "true",
 		"verify.mode": "counts", "verify.sample": "12", "verify.export_to": "s3://verified/p", "verify.requests_per_second": "7",
 	}
 	for _, s := range Settings() {

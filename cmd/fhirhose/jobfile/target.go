@@ -28,6 +28,7 @@ type HealthLake struct {
 	RequestsPerSecond int          // of the REST API
 	Grant             tokens.Grant // of a SMART store, from the environment
 	BundleSize        int          // entries of a batch
+	MaxJobsQueued     int          // imports at a time, of folders of one version
 	Exclusive         bool         // nobody else writes to the data store
 	Quotas            Quotas
 }

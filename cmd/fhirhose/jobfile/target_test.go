@@ -33,7 +33,7 @@ func TestTarget(t *testing.T) {
 	want := HealthLake{
 		Datastore: "0123456789abcdef0123456789abcdef", RoleARN: "arn:aws:iam::123456789012:role/import",
 		Output: Location{Bucket: "bulk", Prefix: "results"}, KMSKey: "alias/k",
-		Validation: "strict", OnImportError: "stop", RequestsPerSecond: 10, BundleSize: 160,
+		Validation: "strict", OnImportError: "stop", RequestsPerSecond: 10, BundleSize: 160, MaxJobsQueued: 1,
 		Quotas: Quotas{FilesPerJob: 10_000, FileSize: 5_000_000_000, JobSize: 500_000_000_000},
 	}
 	if !reflect.DeepEqual(job.Target.HealthLake, want) {
