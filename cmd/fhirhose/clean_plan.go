@@ -175,6 +175,10 @@ func prove(plan *cleaning.Plan, store *checkpoint.Store, moved *records.Finished
 	if deleted.After(changed) {
 		changed = deleted
 	}
+	changes, err := changesOf(store, d.tenant)
+	if err != nil {
+		return nil, err
+	}
 	hint := "fhirhose verify --mode export"
 	words := "no verification of all its resources has passed"
 	var proof *verification.Result
@@ -185,7 +189,7 @@ func prove(plan *cleaning.Plan, store *checkpoint.Store, moved *records.Finished
 			continue // it says nothing of the data store
 		case r.LedgerRoot != moved.LedgerRoot(d.tenant) || target != "" && r.Target != target:
 			void = "its verification is of another store, or of other data"
-		case r.Changed.Before(changed):
+		case r.Changed.Before(changed), r.Changes != changes:
 			void = "after its verification something was imported or deleted"
 		case r.Ended.IsZero():
 			void = "its verification has not come to its end"

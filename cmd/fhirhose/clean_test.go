@@ -49,6 +49,9 @@ func (r *importRig) provenOf(tenant string, change func(*verification.Result)) {
 	}
 	v := verification.New(verification.Export, tenant, known["v1-0"].Target, moved.LedgerRoot(tenant), verify.Equal)
 	v.Ended, v.Changed = time.Now(), time.Now().Add(time.Hour)
+	if v.Changes, err = changesOf(store, tenant); err != nil {
+		r.Fatal(err)
+	}
 	v.Job, v.Output = "0123456789abcdef", "s3://bucket/verified/store-FHIR_EXPORT-0123456789abcdef/"
 	v.Add("Patient", verify.Equal, 4)
 	if change != nil {
@@ -212,6 +215,7 @@ func TestCleanIsRefused(t *testing.T) {
 		"of another store":        func(v *verification.Result) { v.Target = "arn:other" },
 		"or of other data":        func(v *verification.Result) { v.LedgerRoot = "other" },
 		"was imported or deleted": func(v *verification.Result) { v.Changed = time.Now().Add(-time.Hour) },
+		"something was imported":  func(v *verification.Result) { v.Changes-- }, // whatever the target's clock says
 		"not come to its end":     func(v *verification.Result) { v.Ended = time.Time{} },
 		"2 resources that need":   func(v *verification.Result) { v.Add("Patient", verify.KnownStale, 2) },
 		"1 resources that need":   func(v *verification.Result) { v.AddUnchecked("Patient", verify.Unsettled, 1) },

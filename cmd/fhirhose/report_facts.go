@@ -135,6 +135,9 @@ func storeOf(job *jobfile.Job, store *checkpoint.Store, moved *records.Finished,
 	if s.Changed, err = lastChange(store, d.tenant); err != nil {
 		return nil, err
 	}
+	if s.Changes, err = changesOf(store, d.tenant); err != nil {
+		return nil, err
+	}
 	results, err := verification.Load(job.State, d.tenant)
 	if err != nil {
 		return nil, err
@@ -157,6 +160,23 @@ func lastChange(store *checkpoint.Store, tenant string) (time.Time, error) {
 		return deleted, err
 	}
 	return imported, err
+}
+
+// changesOf counts the resources of a tenant that were changed by single calls, by
+// replays and deletes, or may have been. It never falls.
+func changesOf(store *checkpoint.Store, tenant string) (n int64, err error) {
+	known, err := importing.Records(store, tenant)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range known {
+		n += r.Taken
+	}
+	deletes, err := deleting.Result(store, tenant)
+	if err != nil {
+		return 0, err
+	}
+	return n + deletes.Sent, nil
 }
 
 func deletesOf(store *checkpoint.Store, tenant string) (*report.Deletes, error) {
@@ -189,7 +209,7 @@ func checkOf(r *verification.Result, s *report.Store) report.Check {
 		c.Void = "it is of another move's ledger"
 	case r.Target != s.Datastore:
 		c.Void = "it is of another data store"
-	case !r.Changed.Equal(s.Changed):
+	case !r.Changed.Equal(s.Changed), r.Changes != s.Changes:
 		c.Void = "something was imported or deleted since"
 	}
 	return c

@@ -97,6 +97,36 @@ func TestCutover(t *testing.T) {
 	step("verification-found")
 }
 
+// TestTargetsClockGoesBack: what is sent after a verification makes it void, whatever
+// the data store says of the time.
+func TestTargetsClockGoesBack(t *testing.T) {
+	rig, f := newReplayRig(t)
+	r := newVerifyRigOf(rig, healthlaketest.DatastoreID)
+	r.run(4, "verify", "--mode", "counts")
+	f.mend()
+	r.later.Store(int64(-time.Minute))
+	void := func(want bool) {
+		t.Helper()
+		r.run(4, "report", "--json")
+		var d report.Document
+		if err := json.Unmarshal(r.out.Bytes(), &d); err != nil || (d.Target.Stores[0].Checks[0].Void != "") != want {
+			t.Errorf("%+v, %v", d.Target, err)
+		}
+	}
+	void(false)
+	r.run(3, "quarantine", "replay")
+	void(true)
+	r = newVerifyRig(t, healthlaketest.Traps{})
+	r.run(0, "verify", "--mode", "counts")
+	r.later.Store(int64(-time.Minute))
+	last := strings.TrimSpace(string(r.memory.Objects()["out/a/v2-0/Encounter-v2-00000.ndjson"]))
+	r.send("PUT", "Encounter/"+recordstest.Canary+"-103", last)
+	void(false)
+	r.run(0, "import", "--again", "deletes")
+	r.says("deletes   1 applied")
+	void(true)
+}
+
 // TestCutoverWithoutStatus: status.json is for operators. What was quarantined or is
 // unsettled stands in the checkpoint, and a status that was lost, or written anew by
 // a verification, takes no point away.

@@ -270,6 +270,9 @@ func (v *verifying) one(ctx context.Context, mode string, again bool) (*verifica
 	if v.result.Changed, err = lastChange(v.store, v.tenant); err != nil {
 		return nil, err
 	}
+	if v.result.Changes, err = changesOf(v.store, v.tenant); err != nil {
+		return nil, err
+	}
 	known, err := verification.Load(v.job.State, v.tenant)
 	if err != nil {
 		return nil, err

@@ -134,12 +134,12 @@ func (d *Deleter) begin() (err error) {
 	}
 	switch r := d.record; {
 	case r.Pass == 0, r.Over && d.o.Again:
-		d.record = &Record{Pass: r.Pass + 1, All: true, Last: r.Last}
+		d.record = &Record{Pass: r.Pass + 1, All: true, Last: r.Last, Sent: r.Sent}
 	case r.Done():
 		return nil
 	case r.Over: // what is done stays counted; what was left is judged anew
 		done := Counts{Deleted: r.Deleted, Gone: r.Gone}
-		d.record = &Record{Pass: r.Pass + 1, Counts: done, Last: r.Last, Tried: r.Kept}
+		d.record = &Record{Pass: r.Pass + 1, Counts: done, Last: r.Last, Sent: r.Sent, Tried: r.Kept}
 	default:
 		return d.cut()
 	}
@@ -192,6 +192,9 @@ func (d *Deleter) settle(ctx context.Context, round []*candidate) error {
 	r.Asked = slices.DeleteFunc(r.Asked, func(n int64) bool { return n < r.Next })
 	for _, c := range round {
 		*r.of(c.outcome)++
+		if c.outcome == deleted {
+			r.Sent++ // it may have been asked for long before
+		}
 	}
 	if err := d.commit(); err != nil {
 		return err

@@ -42,6 +42,9 @@ type Record struct {
 	// Last is when the target answered the last delete, by its own clock if it tells
 	// the time, else by ours. Zero: none was sent.
 	Last time.Time `json:"last,omitzero"`
+	// Sent grows with whatever may have been deleted, over all passes: a clock may go
+	// back, and this does not.
+	Sent int64 `json:"sent,omitempty"`
 
 	Next  int64   `json:"next"`            // candidate of the ledger's order that is next
 	Asked []int64 `json:"asked,omitempty"` // candidates from there on that may have been deleted already

@@ -165,6 +165,7 @@ func (d *Deleter) intend(ready []*candidate) error {
 	if len(asked) == len(d.record.Asked) {
 		return nil
 	}
+	d.record.Sent += int64(len(asked) - len(d.record.Asked))
 	d.record.Asked = asked
 	return d.commit()
 }

@@ -34,6 +34,7 @@ type Store struct {
 	Deletes  *Deletes         `json:"deletes,omitempty"`  // nil: none has begun
 	Checks   []Check          `json:"verifications"`      // the last of each mode, the latest first
 	Changed  time.Time        `json:"changed,omitzero"`   // when the last import or delete ended, by the target's clock
+	Changes  int64            `json:"changes,omitempty"`  // resources that replays and deletes have changed, or may have
 	Moved    LedgerOutcome    `json:"moved"`
 }
 

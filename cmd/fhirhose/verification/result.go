@@ -60,13 +60,16 @@ type Result struct {
 	// Changed is when the last import or delete of ours ended, by the target's
 	// clock, as far as it was known. A later one makes this void.
 	Changed time.Time `json:"changed,omitzero"`
+	// Changes is how many resources single calls of ours had changed by then, or may
+	// have. Unlike the target's clock it never goes back: another one makes this void.
+	Changes int64 `json:"changes,omitempty"`
 }
 
 // Of tells whether this is about the data and the target of other, and no import
 // or delete came in between.
 func (r *Result) Of(other *Result) bool {
 	return r.Mode == other.Mode && r.Tenant == other.Tenant && r.Target == other.Target && r.Share == other.Share &&
-		r.LedgerRoot == other.LedgerRoot && r.Changed.Equal(other.Changed)
+		r.LedgerRoot == other.LedgerRoot && r.Changed.Equal(other.Changed) && r.Changes == other.Changes
 }
 
 // Proves tells whether this is the answer that other would have: it passed, and it is

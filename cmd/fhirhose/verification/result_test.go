@@ -63,7 +63,7 @@ func TestResultOf(t *testing.T) {
 	for name, change := range map[string]func(*Result){
 		"mode": func(r *Result) { r.Mode = Full }, "tenant": func(r *Result) { r.Tenant = "t" }, "target": func(r *Result) { r.Target = "b" },
 		"share": func(r *Result) { r.Share = "2%" }, "ledger": func(r *Result) { r.LedgerRoot = "m" },
-		"changed": func(r *Result) { r.Changed = time.Unix(10, 0) },
+		"changed": func(r *Result) { r.Changed = time.Unix(10, 0) }, "changes": func(r *Result) { r.Changes++ },
 	} {
 		other := base()
 		change(other)
