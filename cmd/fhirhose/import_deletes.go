@@ -34,7 +34,7 @@ func (i *importRun) deletes(ctx context.Context, d *destination) error {
 		return err
 	}
 	w := wiring{job: i.job, seen: newObservation(i.job)}
-	book, closeBook, err := w.openLedger(ctx, moved, d.tenant)
+	book, closeBook, err := w.openLedger(ctx, i.store, moved, d.tenant)
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ func (i *importRun) replay(ctx context.Context, d *destination, moved *records.F
 	if err != nil {
 		return counts, err
 	}
-	book, closeBook, err := w.openLedger(ctx, moved, d.tenant)
+	book, closeBook, err := w.openLedger(ctx, i.store, moved, d.tenant)
 	if err != nil {
 		return counts, err
 	}

@@ -294,7 +294,7 @@ func (v *verifying) one(ctx context.Context, mode string, again bool) (*verifica
 		*t = metrics.VerifyTotals{Mode: mode, Tenant: v.tenant, Classes: t.Classes}
 	})
 	v.log.Info("verifying", "job", v.job.Name, "tenant", v.tenant, "mode", mode, "datastore", v.about.ARN)
-	book, closeBook, err := v.openLedger(ctx, v.moved, v.tenant)
+	book, closeBook, err := v.openLedger(ctx, v.store, v.moved, v.tenant)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -165,6 +166,35 @@ func TestVerifyIsRefused(t *testing.T) {
 	r.says("target.healthlake.datastore")
 	if _, err := os.Stat(filepath.Join(r.dir, "state", "verify")); err == nil {
 		t.Error("there is a result")
+	}
+}
+
+// TestVerifyWithTheLedgerOfAnotherRun: a sink that another run has written since holds
+// another ledger, and proves nothing of what this one has moved. Nor is anything
+// deleted, judged or sent by it.
+func TestVerifyWithTheLedgerOfAnotherRun(t *testing.T) {
+	r := newVerifyRigWith(t, healthlaketest.Traps{Refuse: (&refusals{versions: map[int][]int{4: {1, 2, 3}}}).refuse}, goOn)
+	state, aside := filepath.Join(r.dir, "state"), filepath.Join(r.dir, "aside")
+	if err := os.Rename(state, aside); err != nil {
+		t.Fatal(err)
+	}
+	for key := range r.memory.Objects() {
+		if strings.HasPrefix(key, "out/") {
+			r.memory.Delete(key)
+		}
+	}
+	r.export(patientRows())
+	r.moved()
+	if err := errors.Join(os.RemoveAll(state), os.Rename(aside, state)); err != nil {
+		t.Fatal(err)
+	}
+	calls := r.simulation.Calls()["batch"]
+	for _, args := range [][]string{{"verify", "--mode", "full"}, {"verify", "--mode", "counts"}, {"verify"}, {"quarantine", "replay"}} {
+		r.run(11, args...)
+		r.says("it belongs to another run")
+	}
+	if n := r.simulation.Calls()["batch"]; n != calls {
+		t.Errorf("%d batches, %d before", n, calls)
 	}
 }
 
