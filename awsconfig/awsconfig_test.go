@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/aws/smithy-go/logging"
+
 	"github.com/fhirhose/fhirhose/awsconfig"
 	"github.com/fhirhose/fhirhose/pipeline"
 )
@@ -31,6 +33,9 @@ func TestLoad(t *testing.T) {
 	cfg, credentials, err := awsconfig.Load(t.Context(), "")
 	if err != nil || cfg.HTTPClient == nil || cfg.Region != "eu-west-1" {
 		t.Fatalf("%v, client %v, region %q", err, cfg.HTTPClient, cfg.Region)
+	}
+	if cfg.Logger != (logging.Nop{}) { // the SDK's own writes URLs and keys to stderr
+		t.Errorf("the logger is a %T", cfg.Logger)
 	}
 	other, _, err := awsconfig.Load(t.Context(), "us-east-2")
 	if err != nil || other.Region != "us-east-2" {

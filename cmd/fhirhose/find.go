@@ -72,6 +72,9 @@ as the move has left it, 11 it is another run's, 12 not authorised.`,
 			return c.find(cmd.Context(), job, tenant, target)
 		},
 	}
+	cmd.SetFlagErrorFunc(func(*cobra.Command, error) error { // which would repeat an id that begins with -
+		return usageError(errors.New("there is no such flag, or not with this value"), "`fhirhose find --help` lists the flags; ids go to stdin")
+	})
 	addSettings(cmd)
 	cmd.Flags().StringVar(&tenant, "tenant", "", "in a job of all tenants: whose resources")
 	cmd.Flags().BoolVar(&target, "target", false, "ask the data store too, and say what it holds")

@@ -129,18 +129,18 @@ into Amazon HealthLake, exactly once, however often it is interrupted.`,
 	return root
 }
 
+// unknownVerb repeats what is near to a verb. Anything else may be an id (I10).
 func unknownVerb(root *cobra.Command, name string) error {
-	hint := "`fhirhose help` lists the verbs"
 	if near := root.SuggestionsFor(name); len(near) > 0 {
-		hint = "fhirhose " + near[0]
+		return usageError(fmt.Errorf("there is no verb %q", name), "fhirhose "+near[0])
 	}
-	return usageError(fmt.Errorf("there is no verb %q", name), hint)
+	return usageError(errors.New("there is no such verb"), "`fhirhose help` lists the verbs")
 }
 
-// noArgs refuses what is no flag.
+// noArgs refuses what is no flag. It is not repeated: it may be an id (I10).
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError(fmt.Errorf("%s takes no argument, but got %q", cmd.CommandPath(), args[0]), "`"+cmd.CommandPath()+" --help`")
+		return usageError(fmt.Errorf("%s takes no argument, but got %d", cmd.CommandPath(), len(args)), "`"+cmd.CommandPath()+" --help`")
 	}
 	return nil
 }
