@@ -181,6 +181,7 @@ func (k *cleaner) look(ctx context.Context) (*cleaning.Survey, error) {
 func (k *cleaner) run(ctx context.Context) error {
 	if k.plan.Found == nil {
 		k.plan.Begun, k.plan.By, k.plan.Found = time.Now().UTC().Truncate(time.Second), thisBinary(), k.before.Copies
+		k.plan.NotFound = k.plan.Misses(k.before)
 	}
 	if err := k.plan.Save(k.job.State); err != nil {
 		return err

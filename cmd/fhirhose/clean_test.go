@@ -254,6 +254,23 @@ func TestCleanIsRefused(t *testing.T) {
 	}
 }
 
+// TestCleanElsewhere: where the settings name another place than the one that HealthLake
+// wrote to, nothing is found there, and the certificate does not pass over it.
+func TestCleanElsewhere(t *testing.T) {
+	r := copied(t, false)
+	r.proven(nil)
+	const words = "NOT FOUND: import output, though HealthLake wrote it: nothing lies at s3://bucket/elsewhere/"
+	r.run(0, "clean", verified, "--target.healthlake.output=s3://bucket/elsewhere")
+	r.says(words)
+	for range 2 {
+		r.run(0, "clean", verified, "--target.healthlake.output=s3://bucket/elsewhere", "--yes")
+		r.says(words)
+	}
+	if c := r.certificate(); len(c.NotFound) != 1 {
+		t.Errorf("%q", c.NotFound)
+	}
+}
+
 // TestCleanOfTheOnlyCopy: what could not be moved, or was refused while a later version
 // went in, no verification misses, and the job's copies are all there is of it. They
 // go only if they are named, and the certificate tells.

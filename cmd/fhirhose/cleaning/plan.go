@@ -39,6 +39,9 @@ type Plan struct {
 	Sources []At `json:"dynamodb_export,omitempty"`     // none: it is not ours
 
 	Found []*Copy `json:"found"` // when the plan was made
+	// NotFound says in words what was to be there then, and was not: perhaps the
+	// settings name another place than when it was written.
+	NotFound []string `json:"not_found,omitempty"`
 }
 
 // At is a place of a tenant.
@@ -82,6 +85,24 @@ func (p *Plan) OnlyCopies() string {
 		parts = append(parts, "HealthLake has refused "+human.Plural(p.Refused, "resource"))
 	}
 	return strings.Join(parts, ", and ")
+}
+
+// Misses says what the target wrote and is not where the settings say.
+func (p *Plan) Misses(now *Survey) (words []string) {
+	for _, of := range []struct {
+		kind   Kind
+		places []At
+	}{{Results, p.Results}, {Verification, p.Exports}} {
+		told := map[string]bool{} // tenants
+		for _, at := range of.places {
+			found := slices.ContainsFunc(now.Copies, func(c *Copy) bool { return c.Kind == of.kind && c.Tenant == at.Tenant })
+			if !found && !told[at.Tenant] {
+				told[at.Tenant] = true
+				words = append(words, fmt.Sprintf("%s, though HealthLake wrote it: nothing lies at %s", of.kind, placeOf(at.Tenant, at.Where)))
+			}
+		}
+	}
+	return words
 }
 
 // Goes tells whether copies of a kind are removed.

@@ -26,11 +26,22 @@ func (p *Plan) Text(now *Survey) string {
 	if len(p.Sources) == 0 {
 		line("  %-20s not of this job: it was there before, and stays", Export)
 	}
+	missed := p.NotFound
+	if p.Found == nil {
+		missed = p.Misses(now)
+	}
+	notFound(line, missed)
 	for _, note := range now.Notes {
 		line("note: %s", note)
 	}
 	others(line, now.Others, now.Names)
 	return b.String()
+}
+
+func notFound(line func(string, ...any), missed []string) {
+	for _, words := range missed {
+		line("NOT FOUND: %s. If the settings named another place then, it is still there", words)
+	}
 }
 
 func others(line func(string, ...any), n int64, names []string) {
@@ -103,6 +114,7 @@ func (c *Certificate) Text() string {
 	if len(c.Sources) == 0 {
 		line("%s: not made by this job, and left", Export)
 	}
+	notFound(line, c.NotFound)
 	if c.Others > 0 {
 		line("left beside them: %s objects or versions that this job is not known to have made", human.Count(c.Others))
 	}
