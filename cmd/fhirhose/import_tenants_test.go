@@ -78,6 +78,20 @@ func TestImportTenants(t *testing.T) {
 	r.says("its folders were sent to a target")
 }
 
+// TestImportTenantsIntoOneStore: folders of several tenants go into no common store,
+// though the settings say since that there are none.
+func TestImportTenantsIntoOneStore(t *testing.T) {
+	r := newTenantsRig(t, healthlaketest.Traps{}).moved()
+	r.jobFile = importJobFile
+	for _, tenant := range []string{"", "clinic-a"} {
+		r.run(2, "import", "--source.tenant="+tenant)
+		r.says("was moved with source.tenant")
+	}
+	if n := r.starts(); n != 0 {
+		t.Errorf("%d jobs", n)
+	}
+}
+
 // TestImportTenantGivenUp: a tenant whose folder failed is named with it, and no
 // tenant after it is begun.
 func TestImportTenantGivenUp(t *testing.T) {

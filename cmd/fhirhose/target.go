@@ -3,11 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/objectstore"
+	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/output"
 	"github.com/fhirhose/fhirhose/pipeline/records"
@@ -30,7 +32,7 @@ type destination struct {
 
 // destinationsOf returns where the folders of a finished move go, by tenant; nobody
 // is asked yet. A tenant without folders needs no data store, any other without one
-// is KindConfig.
+// is KindConfig, as are settings of one tenant for a job of all.
 func destinationsOf(job *jobfile.Job, moved *records.Finished) ([]*destination, error) {
 	files := map[string][]output.File{}
 	for _, f := range moved.Files {
@@ -41,6 +43,13 @@ func destinationsOf(job *jobfile.Job, moved *records.Finished) ([]*destination, 
 	}
 	var all []*destination
 	for _, tenant := range slices.Sorted(maps.Keys(files)) {
+		if tenant != "" && !job.AllTenants() { // all of them would go into one store
+			return nil, &pipeline.Error{
+				Op: "read setting", Object: "source.tenant", Kind: pipeline.KindConfig,
+				Err:  errors.New(`the job was moved with source.tenant "*", and the settings say otherwise`),
+				Hint: `set source.tenant: "*", and a data store for each tenant in target.healthlake.datastores`,
+			}
+		}
 		datastore, err := job.Datastore(tenant)
 		if err != nil {
 			return nil, err
