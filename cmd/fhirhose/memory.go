@@ -12,7 +12,7 @@ import (
 
 // outsideGo is what the Go runtime does not see of limits.memory: the binary
 // and the pages of the checkpoint that are mapped.
-const outsideGo = 40 << 20
+const outsideGo = 48 << 20
 
 // limitMemory makes the runtime collect harder as it nears limits.memory (I7),
 // or the container's limit where that is lower. A GOMEMLIMIT of the environment

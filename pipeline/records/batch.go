@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -187,6 +188,9 @@ func (b *batch) Written() {
 	for _, work := range b.work {
 		clear(work)
 	}
+	// What the next one takes comes on top of this one's as long as that is not
+	// collected. It is rare: no item of a table is that large.
+	runtime.GC()
 	b.m.heavy.Release()
 }
 

@@ -69,7 +69,7 @@ type memoryPlan struct {
 
 const (
 	// processBytes is what the runtime, the libraries and the open checkpoint use.
-	processBytes = 36 << 20
+	processBytes = 40 << 20
 	// heavyBytes is set aside for the one heavy thing at a time: sealing a
 	// ledger segment, or a batch with records of many MiB.
 	heavyBytes = 40 << 20

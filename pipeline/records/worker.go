@@ -131,6 +131,9 @@ func (w *worker) convert(b *batch, object int) {
 	b.object, b.last, b.end = object, in.Last, in.End
 	w.batches++
 	w.out, w.lines = w.out[:0], w.lines[:0]
+	if b.heavy {
+		w.out = slices.Grow(w.out, len(in.Data)) // at once: what grows leaves garbage behind
+	}
 	for i, source := range in.Lines {
 		number := in.First + int64(i)
 		text := in.Data[source.Start:source.End]
@@ -149,6 +152,7 @@ func (w *worker) convert(b *batch, object int) {
 	}
 	if b.heavy {
 		w.handOver(b)
+		w.in = new(split.Batch) // the next heavy one may be another worker's
 		return
 	}
 	w.group(b)
