@@ -2,10 +2,12 @@ package awsconfig_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/fhirhose/fhirhose/awsconfig"
@@ -64,5 +66,21 @@ func TestLoad(t *testing.T) {
 	t.Setenv("AWS_PROFILE", "none")
 	if _, _, err := awsconfig.Load(t.Context(), ""); pipeline.KindOf(err) != pipeline.KindConfig || pipeline.HintOf(err) == "" {
 		t.Errorf("no such profile: %v", err)
+	}
+}
+
+// TestCode: what a server says is told only if AWS documents it (I10).
+func TestCode(t *testing.T) {
+	for code, want := range map[string]string{
+		"NoSuchKey": "NoSuchKey", "SlowDown": "SlowDown", "ThrottlingException": "ThrottlingException",
+		"KMS.DisabledException": "KMS.DisabledException", "JaneDoe": "", "": "", "nosuchkey": "",
+	} {
+		err := fmt.Errorf("put: %w", &smithy.GenericAPIError{Code: code, Message: "of Jane Doe"})
+		if got := awsconfig.Code(err); got != want {
+			t.Errorf("%q is told as %q", code, got)
+		}
+	}
+	if got := awsconfig.Code(os.ErrNotExist); got != "" {
+		t.Errorf("%q", got)
 	}
 }

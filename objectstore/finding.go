@@ -8,12 +8,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/fhirhose/fhirhose/awsconfig"
@@ -33,15 +31,11 @@ type finding struct {
 	disk        error // of the local disk
 }
 
-var codePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.]{0,63}$`)
-
 func examine(err error) (f finding) {
 	if err == nil {
 		return f
 	}
-	if api, ok := errors.AsType[smithy.APIError](err); ok && codePattern.MatchString(api.ErrorCode()) {
-		f.code = api.ErrorCode()
-	}
+	f.code = awsconfig.Code(err)
 	f.status, _ = answer(err)
 	_, f.credentials = errors.AsType[*awsconfig.CredentialError](err)
 	_, f.certificate = errors.AsType[*tls.CertificateVerificationError](err)
@@ -50,9 +44,6 @@ func examine(err error) (f finding) {
 	f.disk = diskError(err)
 	if f.disk == nil && !f.certificate && !f.credentials && !f.canceled {
 		f.timeout, f.network = network(err)
-	}
-	if f.code == "unknown" || f.code == "UnknownError" {
-		f.code = ""
 	}
 	return f
 }

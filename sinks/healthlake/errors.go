@@ -8,13 +8,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/fhirhose/fhirhose/awsconfig"
@@ -45,8 +43,6 @@ type finding struct {
 	starting    bool // an import or export was to be started
 }
 
-var codePattern = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
-
 // mostSkew is how old a signature may be.
 const mostSkew = 4 * time.Minute
 
@@ -55,9 +51,7 @@ func examine(err error) (f finding) {
 		return f
 	}
 	date := ""
-	if api, ok := errors.AsType[smithy.APIError](err); ok && codePattern.MatchString(api.ErrorCode()) {
-		f.code = api.ErrorCode()
-	}
+	f.code = awsconfig.Code(err)
 	if r, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && r.Response != nil && r.Response.Response != nil {
 		f.status, date = r.HTTPStatusCode(), r.Response.Header.Get("Date")
 	}

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/cenkalti/backoff/v5"
 
@@ -39,15 +37,11 @@ type finding struct {
 	credentials bool   // there are none
 }
 
-var codePattern = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
-
 // mostSkew is how old a signature may be.
 const mostSkew = 4 * time.Minute
 
 func examine(err error) (f finding) {
-	if api, ok := errors.AsType[smithy.APIError](err); ok && codePattern.MatchString(api.ErrorCode()) {
-		f.code = api.ErrorCode()
-	}
+	f.code = awsconfig.Code(err)
 	if r, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && r.Response != nil && r.Response.Response != nil {
 		f.status = r.HTTPStatusCode()
 		if at, wrong := http.ParseTime(r.Response.Header.Get("Date")); wrong == nil {
