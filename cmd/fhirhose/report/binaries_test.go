@@ -65,7 +65,7 @@ func TestGoldenBinaries(t *testing.T) {
 		if s.Tenants != nil {
 			in.Tenant = "out/<tenant>/clinic-a"
 		}
-		if err := Text(&text, s, in); err != nil {
+		if err := writeText(&text, s, in); err != nil {
 			t.Fatal(err)
 		}
 		text.WriteString("\n=== status\n")
@@ -96,7 +96,7 @@ func TestOrphansWithoutAge(t *testing.T) {
 		s := withBinaries()
 		c.change(s)
 		var text bytes.Buffer
-		if err := Text(&text, s, context()); err != nil {
+		if err := writeText(&text, s, context()); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(text.String(), c.want) || strings.Contains(text.String(), c.never) {

@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -14,15 +13,7 @@ import (
 	"github.com/fhirhose/fhirhose/metrics"
 )
 
-// Text writes the report of a job. Sections without content are left out.
-func Text(out io.Writer, s *metrics.Status, c Context) error {
-	p := &printer{}
-	p.body(s, Summarize(s, c), func() {})
-	_, err := io.WriteString(out, p.String())
-	return err
-}
-
-// body writes all sections; more comes before the last one.
+// body writes all sections but those without content; more comes before the last one.
 func (p *printer) body(s *metrics.Status, sum Summary, more func()) {
 	p.line("job %s: %s", s.Job, sum.Verdict)
 	if s.Error != "" {
