@@ -101,8 +101,8 @@ the same command again.
 Log lines go to stderr, as ` + "`--log-level` and `--log-format`" + ` say. With ` + "`log.dir`" + ` each run also gets a file of its own there (0600),
 with the same lines and, as its last, how the run ended. Like stderr they hold no PHI. The names are those of the
 FHIR Works migration tool, for whoever collects them: ` + "`export_output_<ms>.log`" + ` of ` + "`export` and `move`, `import_output_<ms>.log`" + ` of
-` + "`import`, `import_verification_<ms>.log` of `verify`" + `; the number is the start of the run in milliseconds since 1970. There is no
-` + "`binary_conversion_output_<ms>.log`" + `: contents of Binaries are placed while ` + "`move`" + ` runs, and are told of in its status and report.
+` + "`import`, `import_verification_<ms>.log` of `verify`" + `; the number is the start of the run in milliseconds since 1970. A ` + "`move`" + ` that fetches
+contents of Binaries also leaves ` + "`binary_conversion_output_<ms>.log`" + `: how far they are, each minute and at the end.
 
 ## Reasons
 

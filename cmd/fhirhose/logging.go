@@ -42,9 +42,10 @@ func (c *cli) handler(out io.Writer) (slog.Handler, error) {
 // What the files of log.dir begin with: the names of the FHIR Works migration tool,
 // for those who collect them.
 const (
-	exportLog = "export_output" // export and move
-	importLog = "import_output"
-	verifyLog = "import_verification"
+	exportLog       = "export_output" // export and move
+	contentsLogName = "binary_conversion_output"
+	importLog       = "import_output"
+	verifyLog       = "import_verification"
 )
 
 // phaseLog is a logger to out and, where log.dir is set, to a file of this run

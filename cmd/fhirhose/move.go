@@ -72,6 +72,11 @@ func (c *cli) move(ctx context.Context, job *jobfile.Job, f moveFlags) (err erro
 		return err
 	}
 	defer func() { err = closeLog(err) }()
+	contents, closeContents, err := c.contentsLog(job)
+	if err != nil {
+		return err
+	}
+	defer func() { err = closeContents(err) }()
 	for _, warning := range job.Warnings {
 		log.Warn(warning)
 	}
@@ -104,7 +109,7 @@ func (c *cli) move(ctx context.Context, job *jobfile.Job, f moveFlags) (err erro
 	defer func() { err = errors.Join(err, opened.close()) }()
 	seen.watch(opened.mover)
 
-	r := running{cli: c, log: log, seen: seen, registry: registry, textfile: f.textfile}
+	r := running{cli: c, log: log, seen: seen, registry: registry, contents: contents, textfile: f.textfile}
 	r.view, r.every = c.newView(logs)
 	end := r.run(ctx, opened.mover)
 	r.view.Close()
@@ -127,6 +132,7 @@ type running struct {
 	view     progress.View
 	every    time.Duration
 	registry *prometheus.Registry
+	contents contentsLog
 	textfile string
 }
 
@@ -135,6 +141,7 @@ func (r *running) run(ctx context.Context, m mover) ending {
 	watched, cancel := context.WithCancel(ctx)
 	watchers, watched := errgroup.WithContext(watched)
 	watchers.Go(func() error { return show(watched, r.view, r.every, r.seen.status) })
+	watchers.Go(func() error { return show(watched, r.contents, contentsEvery, r.seen.status) })
 	watchers.Go(func() error { return r.writeTextfiles(watched) })
 	watchers.Go(func() error { return r.sayStopping(watched) })
 	end := r.end(m.Run(ctx, r.stopping.soft))
@@ -145,6 +152,7 @@ func (r *running) run(ctx context.Context, m mover) ending {
 	r.seen.ended(end)
 	last := r.seen.status()
 	r.view.Show(last.Updated, &last)
+	r.contents.Show(last.Updated, &last)
 	r.writeTextfile()
 	return end
 }
