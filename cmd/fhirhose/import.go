@@ -343,9 +343,9 @@ func (i *importRun) conclude(end error) error {
 	}
 	_, explained := errors.AsType[*pipeline.Error](end)
 	switch {
-	case errors.Is(end, importing.ErrRefused) && !explained, errors.Is(end, errStays):
+	case errors.Is(end, importing.ErrRefused) && !explained:
 		return endWith(exitQuarantine) // the summary says where they are
-	case errors.Is(end, importing.ErrRefused):
+	case errors.Is(end, importing.ErrRefused), errors.Is(end, errStays):
 		return ended{exitQuarantine, end}
 	case errors.Is(end, importing.ErrDiffers):
 		return ended{exitDifference, end}

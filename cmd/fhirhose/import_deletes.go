@@ -6,13 +6,17 @@ import (
 	"slices"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
+	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/deleting"
 	"github.com/fhirhose/fhirhose/pipeline/records"
 	"github.com/fhirhose/fhirhose/sinks/healthlake"
 )
 
 // errStays is that deletes were applied, and resources stay that should be deleted.
-var errStays = errors.New("resources that are deleted in the source stay in the target")
+var errStays = &pipeline.Error{
+	Op: "apply deletes", Err: errors.New("resources that are deleted in the source stay in the target"),
+	Hint: "fhirhose report says how many, why, and what mends it",
+}
 
 // deleteMemory is how much of limits.memory there is for each call under way: what it
 // answers, and what comparing that needs.

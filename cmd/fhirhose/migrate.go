@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"time"
@@ -25,7 +26,9 @@ after any interruption, for days on end.
 
 It stops where a person has to decide: at quarantined records, unless on_quarantine
 is continue; at resources that HealthLake refuses, unless on_import_error is
-continue; at counts or contents that differ. What may pass by itself (network,
+continue; at counts or contents that differ. Deletes that could not be applied do not
+stop it: all folders are in, so that it goes on to verify, and the report names them
+as an open point. What may pass by itself (network,
 throttling, a full disk) is tried again, after pauses of up to 15 minutes, for a day.
 
 The first line of the report says whether it is safe to cut over, and the exit code
@@ -52,9 +55,9 @@ stopped by a signal.`,
 type phase struct {
 	name string
 	run  func(context.Context) error
-	// passes tells whether the migration goes on after the verb has ended with this
-	// code: what it says is in the report.
-	passes func(code int) bool
+	// passes tells whether the migration goes on after the verb has ended so: what it
+	// says is in the report.
+	passes func(err error, code int) bool
 }
 
 // migrate runs the verbs of a migration in turn. What each says of itself goes to
@@ -80,7 +83,7 @@ func (c *cli) migrate(ctx context.Context, job *jobfile.Job) error {
 		switch code := exitCode(err, c.stopping); {
 		case c.stopping.signal() != nil:
 			return cmp.Or(err, endWith(signalCode(c.stopping.signal()))) // nil: it was finished by then
-		case code != exitDone && !p.passes(code):
+		case code != exitDone && !p.passes(err, code):
 			// The report says what is open, and the verb how the process ends.
 			if reported := c.report(job, reportFlags{}); reported != nil && !isQuiet(reported) {
 				log.Warn("no report", "error", reported)
@@ -93,17 +96,18 @@ func (c *cli) migrate(ctx context.Context, job *jobfile.Job) error {
 
 // phases are the verbs of a job's migration.
 func (c *cli) phases(job *jobfile.Job) (all []phase) {
-	never := func(int) bool { return false }
-	quarantine := func(goOn bool) func(int) bool {
-		return func(code int) bool { return goOn && code == exitQuarantine }
+	never := func(error, int) bool { return false }
+	quarantine := func(goOn bool) func(error, int) bool {
+		return func(_ error, code int) bool { return goOn && code == exitQuarantine }
 	}
 	if !job.Source.Table.IsZero() {
 		all = append(all, phase{"export", func(ctx context.Context) error { return c.exportJob(ctx, job) }, never})
 	}
-	goesOn := job.Target.HealthLake.OnImportError == "continue"
+	refused := quarantine(job.Target.HealthLake.OnImportError == "continue")
+	imported := func(err error, code int) bool { return refused(err, code) || errors.Is(err, errStays) }
 	return append(all,
 		phase{"move", func(ctx context.Context) error { return c.move(ctx, job, moveFlags{}) }, quarantine(job.OnQuarantine == "continue")},
-		phase{"import", func(ctx context.Context) error { return c.importJob(ctx, job, nil, false) }, quarantine(goesOn)},
+		phase{"import", func(ctx context.Context) error { return c.importJob(ctx, job, nil, false) }, imported},
 		phase{"verify", func(ctx context.Context) error { return c.verify(ctx, job, verifyFlags{}) }, never},
 	)
 }

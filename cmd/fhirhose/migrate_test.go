@@ -46,6 +46,26 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
+// TestMigrateStays: a delete that could not be applied is no reason not to verify. The
+// report names it, and the next run tries it again.
+func TestMigrateStays(t *testing.T) {
+	r := newDeletesRig(t, healthlaketest.Traps{EntryStatus: func(method, url string) int {
+		if method == "DELETE" && url == patientKey(103) {
+			return 409
+		}
+		return 0
+	}})
+	r.run(4, "migrate", verifyTo)
+	r.says("deletes   19 applied", "by mode export", "SAFE TO CUT OVER: no", "which HealthLake refuses to delete")
+	r.simulation.SetTraps(func(traps *healthlaketest.Traps) { traps.EntryStatus = nil })
+	r.run(4, "migrate", verifyTo) // the ambiguous one
+	r.says("deletes   20 applied")
+	if strings.Contains(r.out.String(), "which HealthLake refuses to delete") {
+		t.Error(r.out.String())
+	}
+	r.holds(alive())
+}
+
 // TestPersist: what may pass by itself is tried again, with growing pauses and for
 // a day; nothing else is.
 func TestPersist(t *testing.T) {
