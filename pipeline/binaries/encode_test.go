@@ -19,6 +19,20 @@ func TestEncode(t *testing.T) {
 	checkEncode(t, randomBytes(r, readBytes))
 }
 
+// Whoever gives the wrong room is told: the instructions would write on.
+func TestEncodeWithoutRoom(t *testing.T) {
+	for _, room := range []int{0, 127, 129} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("room for %d bytes was taken", room)
+				}
+			}()
+			encode(make([]byte, room), make([]byte, 96))
+		}()
+	}
+}
+
 func FuzzEncode(f *testing.F) {
 	for _, seed := range []string{"", "f", "fo", "foo", "foobar", "\x00\x10\x83\x10\x51\x87\x20\x92\x8b", "\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
 		f.Add([]byte(seed))
@@ -29,10 +43,19 @@ func FuzzEncode(f *testing.F) {
 func checkEncode(t *testing.T, src []byte) {
 	t.Helper()
 	n := int(encodedLen(int64(len(src))))
-	dst := bytes.Repeat([]byte{'?'}, n+16)
-	encode(dst[:n:n], src)
-	if want := base64.StdEncoding.EncodeToString(src); string(dst[:n]) != want || string(dst[n:]) != "????????????????" {
-		t.Fatalf("%x: %s, want %s", src, dst, want)
+	want := base64.StdEncoding.EncodeToString(src)
+	const around = "????????????????????????????????????????????????????????????????" // more than a vector
+	for shift := range 4 {
+		at := len(around) - shift
+		in := append(make([]byte, shift, shift+len(src)), src...)[shift:]
+		dst := []byte(around + want + around)
+		copy(dst[at:], bytes.Repeat([]byte{'?'}, n+shift))
+		for _, end := range []int{at + n, len(dst)} { // whatever the capacity
+			encode(dst[at:at+n:end], in)
+			if string(dst[:at]) != around[shift:] || string(dst[at:at+n]) != want || string(dst[at+n:]) != around[:shift]+around {
+				t.Fatalf("%x: %s, want %s", src, dst, want)
+			}
+		}
 	}
 }
 
