@@ -53,6 +53,7 @@ func (p *preflight) look(ctx context.Context, r *survey.Result) error {
 			continue // nothing is left to send
 		}
 		r.JudgeFolders(t, p.job.Target.HealthLake.Quotas)
+		r.JudgeResources(t, p.job.Target.HealthLake)
 		if err := r.LookAtFolders(ctx, p.sink.Beside(d.sink.Prefix), t); err != nil {
 			return err
 		}
@@ -80,14 +81,14 @@ func (p *preflight) look(ctx context.Context, r *survey.Result) error {
 // target is what a destination is to hold; known are the folders that were sent.
 func (d *destination) target(known map[string]*importing.Record) survey.Target {
 	t := survey.Target{Tenant: d.tenant, Store: d.store, About: d.about, Types: map[string]int64{}, Begun: len(known) > 0, Foreign: d.foreign}
-	files := map[string]map[string]int64{}
+	files := map[string]map[string]survey.TargetFile{}
 	for i := range d.files {
 		f := &d.files[i]
 		t.Types[f.Type] += int64(f.Lines)
 		if files[f.Dir()] == nil {
-			files[f.Dir()] = map[string]int64{}
+			files[f.Dir()] = map[string]survey.TargetFile{}
 		}
-		files[f.Dir()][f.Name] = f.Size
+		files[f.Dir()][f.Name] = survey.TargetFile{Type: f.Type, Bytes: f.Size, Longest: f.Longest}
 	}
 	for _, f := range d.folders {
 		if known[f.Name] == nil {

@@ -159,7 +159,7 @@ func (g *placer) write(b *batch, it *item) {
 	}
 	s := g.slots.written(&it.stub)
 	at := g.sharder.AssignLine(s.Slot, int64(len(line)))
-	b.piece(s, output.Piece{File: at.File, Lines: 1, Data: line, First: at.New})
+	b.piece(s, output.Piece{File: at.File, Lines: 1, Longest: int64(len(line)), Data: line, First: at.New})
 	g.enter(b, it, output.Place{Folder: at.File.Folder, File: at.File.Number, Line: at.FirstLine})
 	g.p.live.written(it, int64(len(line)))
 }

@@ -23,7 +23,7 @@ func (g *placer) quarantine(b *batch, it *item) {
 	line := b.made[from:]
 	s := g.slots.quarantine(&it.stub)
 	at := g.sharder.AssignLine(s.Slot, int64(len(line)))
-	b.piece(s, output.Piece{File: at.File, Lines: 1, Data: line, First: at.New})
+	b.piece(s, output.Piece{File: at.File, Lines: 1, Longest: int64(len(line)), Data: line, First: at.New})
 	g.enter(b, it, output.Place{})
 	g.p.live.quarantined(it)
 }

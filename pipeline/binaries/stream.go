@@ -123,7 +123,8 @@ func (g *placer) chunk(ctx context.Context, it *item, slot *slot, content *os.Fi
 	}
 	s := g.stream
 	add := func(data []byte, lines int) {
-		b.piece(slot, output.Piece{File: s.file, Lines: lines, Data: data, First: s.first})
+		longest := int64(lines) * it.lineBytes(g.p.opening)
+		b.piece(slot, output.Piece{File: s.file, Lines: lines, Longest: longest, Data: data, First: s.first})
 		s.first = false
 	}
 	if s.offset == 0 {

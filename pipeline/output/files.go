@@ -17,9 +17,10 @@ import (
 // its tenant.
 type FileRecord struct {
 	shard.OpenFile
-	Sealed bool            `json:"sealed,omitempty"`
-	Sum    []byte          `json:"sum"`            // SHA-256 of the content if sealed, else sha.Sum.State of what it holds
-	Sink   json.RawMessage `json:"sink,omitempty"` // what pipeline.File.Mark returned
+	Longest int64           `json:"longest,omitempty"` // bytes of its longest line, with its LF; 0 of a ledger segment
+	Sealed  bool            `json:"sealed,omitempty"`
+	Sum     []byte          `json:"sum"`            // SHA-256 of the content if sealed, else sha.Sum.State of what it holds
+	Sink    json.RawMessage `json:"sink,omitempty"` // what pipeline.File.Mark returned
 }
 
 // File is a file that the checkpoint knows.
@@ -148,7 +149,7 @@ func (o *Output) restoreFile(file *shard.File, f File) error {
 	}
 	w := o.writers[o.WriterOf(file.Slot)]
 	w.files[file] = &open{
-		file: file, state: f.Sum, size: f.Size, lines: f.Lines,
+		file: file, state: f.Sum, size: f.Size, lines: f.Lines, most: f.Longest,
 		sink: o.sinks.Of(f.Tenant).Resume(f.Name, f.Size, f.Sink),
 	}
 	return nil

@@ -56,10 +56,11 @@ type Batch interface {
 
 // Piece is a run of lines for one file.
 type Piece struct {
-	File  *shard.File
-	Lines int
-	Data  []byte
-	First bool // the file begins here
+	File    *shard.File
+	Lines   int   // that end in it
+	Longest int64 // bytes of the longest of them, with its LF
+	Data    []byte
+	First   bool // the file begins here
 }
 
 // Place is where a line was written.

@@ -46,6 +46,7 @@ type open struct {
 	buf   []byte
 	size  int64
 	lines uint32
+	most  int64 // bytes of the longest line
 	sum   sha.Sum
 	state []byte // of sum, where an earlier process left it; nil once sum goes on from there
 	dirty bool
@@ -115,6 +116,7 @@ func (w *writer) append(ctx context.Context, piece Piece) error {
 		w.dirty = append(w.dirty, out)
 	}
 	out.lines += uint32(piece.Lines)
+	out.most = max(out.most, piece.Longest)
 	return w.gather(ctx, out, piece.Data)
 }
 
@@ -219,7 +221,7 @@ func (w *writer) seal(ctx context.Context, file *shard.File) error {
 	delete(w.files, file)
 	out.buf = nil
 	s := &seal{key: keyOf(file), sink: out.sink, sum: out.sum.Sum(), done: make(chan struct{})}
-	s.record = FileRecord{OpenFile: out.snapshot(), Sealed: true, Sum: s.sum[:]}
+	s.record = FileRecord{OpenFile: out.snapshot(), Longest: out.most, Sealed: true, Sum: s.sum[:]}
 	w.seals = append(w.seals, s)
 	return Send(ctx, w.o.seals, s)
 }
@@ -250,7 +252,7 @@ func (w *writer) cut(ctx context.Context, c *cut) error {
 		out.dirty = false
 		part.files = append(part.files, fileMark{
 			key:    keyOf(out.file),
-			record: FileRecord{OpenFile: out.snapshot(), Sum: out.sum.State()},
+			record: FileRecord{OpenFile: out.snapshot(), Longest: out.most, Sum: out.sum.State()},
 			settle: out.sink.Mark(),
 		})
 	}

@@ -22,6 +22,7 @@ type manifestFile struct {
 	Name    string `json:"name"`
 	Bytes   int64  `json:"bytes"`
 	Records uint32 `json:"records"`
+	Longest int64  `json:"longest,omitempty"`
 	SHA256  string `json:"sha256"`
 }
 
@@ -76,7 +77,7 @@ func writeManifest(w io.Writer, fields manifestHead, files []output.File) error 
 	}
 	for i := range files {
 		f := &files[i]
-		line, err := json.Marshal(manifestFile{f.Name, f.Size, f.Lines, hex.EncodeToString(f.Sum)})
+		line, err := json.Marshal(manifestFile{f.Name, f.Size, f.Lines, f.Longest, hex.EncodeToString(f.Sum)})
 		if err != nil {
 			return err
 		}

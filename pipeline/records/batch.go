@@ -50,7 +50,8 @@ type extent struct {
 	lines   int
 	data    []byte
 	lengths []uint32
-	spots   int // index of its first spot
+	longest uint32 // of lengths
+	spots   int    // index of its first spot
 }
 
 // spot is where a run of an extent's lines lies, for the ledger.

@@ -581,6 +581,7 @@ func TestContents(t *testing.T) {
 				j.Options.Binaries.RecoverDeleted = deleted
 				s := j.MustRun(t).Status()
 				checkContents(t, j, &s)
+				checkManifests(t, j.root())
 				none := newContentsJob(t, b, tenant)
 				none.Options.Binaries, none.Options.Convert.BinaryField = nil, ""
 				none.MustRun(t)
@@ -610,6 +611,9 @@ func TestLargeContents(t *testing.T) {
 	o.RecoverDeleted, j.Options.Convert.BinaryField = true, "content"
 	s := j.MustRun(t).Status()
 	checkContents(t, j, &s)
+	if longest := checkManifests(t, j.root()); longest < 6_666_668 {
+		t.Errorf("the longest line has %d bytes", longest)
+	}
 }
 
 // TestStagesAreExported: the metrics drop a stage whose name they do not know.

@@ -167,10 +167,15 @@ func (g *merger) admit(ctx context.Context, b *batch) error {
 func (g *merger) place(b *batch, e *extent) {
 	g.pieces = g.sharder.Assign(g.pieces[:0], e.slot.Slot, e.lengths, int64(len(e.data)))
 	e.spots = len(b.spots)
-	data := e.data
+	data, lengths := e.data, e.lengths
 	for _, p := range g.pieces {
+		longest := e.longest
+		if len(g.pieces) > 1 { // near a cap, where lines are looked at anyway
+			longest = slices.Max(lengths[:p.Lines])
+			lengths = lengths[p.Lines:]
+		}
 		b.work[e.slot.writer] = append(b.work[e.slot.writer], output.Piece{
-			File: p.File, Lines: p.Lines, Data: data[:p.Bytes], First: p.New,
+			File: p.File, Lines: p.Lines, Longest: int64(longest), Data: data[:p.Bytes], First: p.New,
 		})
 		b.spots = append(b.spots, spot{output.Place{Folder: p.File.Folder, File: p.File.Number, Line: p.FirstLine}, p.Lines})
 		data = data[p.Bytes:]

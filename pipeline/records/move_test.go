@@ -140,6 +140,7 @@ func TestStopAndGoOn(t *testing.T) {
 		t.Error("the job was never stopped in the middle")
 	}
 	recordstest.SameTree(t, j.Tree(t), whole.Tree(t))
+	checkManifests(t, j.Sink)
 }
 
 func TestEmptyExport(t *testing.T) {

@@ -168,7 +168,7 @@ func (w *worker) handOver(b *batch) {
 		slot := bySlot[l.extent].slot
 		b.lengths[i] = l.end - l.start
 		b.extents = append(b.extents, extent{
-			slot: slot, lines: 1, data: w.out[l.start:l.end], lengths: b.lengths[i : i+1],
+			slot: slot, lines: 1, data: w.out[l.start:l.end], lengths: b.lengths[i : i+1], longest: b.lengths[i],
 		})
 		if slot.Type == "" { // the quarantine
 			continue
@@ -341,6 +341,7 @@ func (w *worker) group(b *batch) {
 		e := &b.extents[l.extent]
 		e.data = append(e.data, w.out[l.start:l.end]...)
 		e.lengths = append(e.lengths, l.end-l.start)
+		e.longest = max(e.longest, l.end-l.start)
 	}
 }
 

@@ -78,6 +78,7 @@ func Settings() []Setting {
 		{Key: "target.healthlake.quotas.files_per_job", Default: "10000", Help: "most files that HealthLake takes in one import job; newer accounts may have more", set: number(func(j *Job) *int { return &j.Target.HealthLake.Quotas.FilesPerJob }, 1, 10_000_000)},
 		{Key: "target.healthlake.quotas.file_size", Default: "5GB", Help: "largest file that HealthLake takes", set: size(func(j *Job) *int64 { return &j.Target.HealthLake.Quotas.FileSize }, 1)},
 		{Key: "target.healthlake.quotas.job_size", Default: "500GB", Help: "most bytes that HealthLake takes in one import job", set: size(func(j *Job) *int64 { return &j.Target.HealthLake.Quotas.JobSize }, 1)},
+		{Key: "target.healthlake.quotas.resource_size", Default: "0", Help: "largest resource that HealthLake takes, in bytes of its line; 0: no limit, for AWS publishes none", set: size(func(j *Job) *int64 { return &j.Target.HealthLake.Quotas.ResourceSize }, 0)},
 
 		{Key: "verify.mode", Default: "export", Help: "how `verify` proves what arrived: export, counts, sample, full or history", set: text(func(j *Job) *string { return &j.Verify.Mode }, verifyMode)},
 		{Key: "verify.sample", Default: "1%", Help: "how many resources the modes sample and history look at: a share like 1%, or a number", set: setSample},

@@ -35,9 +35,10 @@ type HealthLake struct {
 
 // Quotas are what the account's HealthLake takes in one import job.
 type Quotas struct {
-	FilesPerJob int
-	FileSize    int64 // bytes
-	JobSize     int64 // bytes
+	FilesPerJob  int
+	FileSize     int64 // bytes
+	JobSize      int64 // bytes
+	ResourceSize int64 // bytes; 0: AWS publishes none
 }
 
 var (

@@ -30,7 +30,14 @@ type Target struct {
 // TargetFolder is a folder as the move has written it.
 type TargetFolder struct {
 	Name  string
-	Files map[string]int64 // size by name, which begins with the folder's
+	Files map[string]TargetFile // by name, which begins with the folder's
+}
+
+// TargetFile is one file of resources of one type.
+type TargetFile struct {
+	Type    string
+	Bytes   int64
+	Longest int64 // bytes of its longest line, with its LF; 0 where nobody knows
 }
 
 func (t *Target) name() string {
@@ -60,9 +67,9 @@ func (r *Result) JudgeFolders(t Target, q jobfile.Quotas) {
 			name = t.Tenant + "/" + name
 		}
 		var sum, largest int64
-		for _, bytes := range f.Files {
-			sum += bytes
-			largest = max(largest, bytes)
+		for _, file := range f.Files {
+			sum += file.Bytes
+			largest = max(largest, file.Bytes)
 		}
 		if n := len(f.Files); n > q.FilesPerJob {
 			r.fail(name, fmt.Sprintf(hint, "target.healthlake.quotas.files_per_job", "max_folder_files"),
@@ -104,11 +111,11 @@ func (r *Result) LookAtFolders(ctx context.Context, sink *objectstore.Store, t T
 		missing, changed, strange := len(f.Files), 0, 0
 		at := sink.Location().Join(f.Name)
 		err := sink.ListObjects(ctx, at.Key(""), func(o objectstore.Listed) error {
-			size, known := f.Files[f.Name+"/"+strings.TrimPrefix(o.Key, at.Key(""))]
+			file, known := f.Files[f.Name+"/"+strings.TrimPrefix(o.Key, at.Key(""))]
 			switch {
 			case !known:
 				strange++
-			case size != o.Size:
+			case file.Bytes != o.Size:
 				changed++
 			}
 			if known {
@@ -311,8 +318,8 @@ func (r *Result) JudgeCredentials(c healthlake.Credentials, hours float64) {
 func ImportHours(folders []TargetFolder) float64 {
 	var bytes int64
 	for _, f := range folders {
-		for _, size := range f.Files {
-			bytes += size
+		for _, file := range f.Files {
+			bytes += file.Bytes
 		}
 	}
 	return importHours(len(folders), bytes)

@@ -31,6 +31,17 @@ func TestJudgeCredentials(t *testing.T) {
 	}
 }
 
+// sizes are those of files by name.
+type sizes map[string]int64
+
+func (s sizes) files() map[string]TargetFile {
+	files := map[string]TargetFile{}
+	for name, bytes := range s {
+		files[name] = TargetFile{Bytes: bytes}
+	}
+	return files
+}
+
 // TestJudgeFolders: WI8. v1-1 and v1-10 are two folders, folders of Binaries count
 // too, and so does each quota, exactly.
 func TestJudgeFolders(t *testing.T) {
@@ -40,13 +51,13 @@ func TestJudgeFolders(t *testing.T) {
 		want    string
 	}{
 		"full": {[]TargetFolder{
-			{"v1-1", map[string]int64{"v1-1/a": 10, "v1-1/b": 5}},
-			{"v1-10", map[string]int64{"v1-10/a": 10, "v1-10/b": 5}},
+			{"v1-1", sizes{"v1-1/a": 10, "v1-1/b": 5}.files()},
+			{"v1-10", sizes{"v1-10/a": 10, "v1-10/b": 5}.files()},
 		}, ""},
-		"many files":      {[]TargetFolder{{"v1-1", map[string]int64{"v1-1/a": 1, "v1-1/b": 1, "v1-1/c": 1}}}, "x/v1-1: it has 3 files"},
-		"large file":      {[]TargetFolder{{"v1-1", map[string]int64{"v1-1/a": 11}}}, "x/v1-1: it has a file of"},
-		"large folder":    {[]TargetFolder{{"v1-1", map[string]int64{"v1-1/a": 10, "v1-1/b": 6}}}, "x/v1-1: it has 16"},
-		"folder Binaries": {[]TargetFolder{{"v1-1", nil}, {"Binary-v1-0", map[string]int64{"Binary-v1-0/a": 11}}}, "x/Binary-v1-0: it has a file of"},
+		"many files":      {[]TargetFolder{{"v1-1", sizes{"v1-1/a": 1, "v1-1/b": 1, "v1-1/c": 1}.files()}}, "x/v1-1: it has 3 files"},
+		"large file":      {[]TargetFolder{{"v1-1", sizes{"v1-1/a": 11}.files()}}, "x/v1-1: it has a file of"},
+		"large folder":    {[]TargetFolder{{"v1-1", sizes{"v1-1/a": 10, "v1-1/b": 6}.files()}}, "x/v1-1: it has 16"},
+		"folder Binaries": {[]TargetFolder{{"v1-1", nil}, {"Binary-v1-0", sizes{"Binary-v1-0/a": 11}.files()}}, "x/Binary-v1-0: it has a file of"},
 	} {
 		var r Result
 		r.JudgeFolders(Target{Tenant: "x", Folders: o.folders}, q)
@@ -57,5 +68,52 @@ func TestJudgeFolders(t *testing.T) {
 		if (said == "") != (o.want == "") || strings.Count(said, "\n") > 1 || !strings.Contains(said, o.want) {
 			t.Errorf("%s: %q", name, said)
 		}
+	}
+}
+
+// TestJudgeResources: WI13. Types and files with a resource over the quota are named;
+// without a quota, the largest is told.
+func TestJudgeResources(t *testing.T) {
+	folders := []TargetFolder{
+		{"Binary-v1-0", map[string]TargetFile{"Binary-v1-0/a": {"Binary", 900, 301}, "Binary-v1-0/b": {"Binary", 900, 501}, "Binary-v1-0/c": {"Binary", 900, 101}}},
+		{"v1-0", map[string]TargetFile{"v1-0/a": {"Patient", 900, 202}, "v1-0/b": {"Group", 900, 201}}},
+	}
+	for name, o := range map[string]struct {
+		limit   int64
+		onError string
+		folders []TargetFolder
+		problem string
+		warning string
+		unseen  string
+		proved  string
+	}{
+		"over": {
+			limit: 200, folders: folders,
+			problem: "resources of type Binary in 2 files are over target.healthlake.quotas.resource_size (200 B); the largest has 500 B, in Binary-v1-0/b\n" +
+				"resources of type Patient in 1 file are over target.healthlake.quotas.resource_size (200 B); the largest has 201 B, in v1-0/a",
+		},
+		"refused alone": {
+			limit: 300, onError: "continue", folders: folders,
+			warning: "the data store of tenant x: resources of type Binary in 1 file are over target.healthlake.quotas.resource_size (300 B); the largest has 500 B, in Binary-v1-0/b; HealthLake may refuse them",
+		},
+		"just":     {limit: 500, folders: folders, proved: "the largest resource for the data store of tenant x, 500 B in Binary-v1-0/b is within target.healthlake.quotas.resource_size"},
+		"no limit": {folders: folders, unseen: "whether HealthLake takes the largest resource for the data store of tenant x, 500 B in Binary-v1-0/b: AWS publishes no limit"},
+		"unknown":  {limit: 1, folders: []TargetFolder{{"v1-0", sizes{"v1-0/a": 900}.files()}}},
+	} {
+		var r Result
+		r.JudgeResources(Target{Tenant: "x", Folders: o.folders}, jobfile.HealthLake{OnImportError: o.onError, Quotas: jobfile.Quotas{ResourceSize: o.limit}})
+		var said []string
+		for _, p := range r.Errors() {
+			said = append(said, strings.TrimPrefix(p.Error(), "prepare the import of: "))
+		}
+		check := func(what, got, want string) {
+			if got != want && (what != "unseen" || want == "" || !strings.HasPrefix(got, want)) {
+				t.Errorf("%s, %s: %q, want %q", name, what, got, want)
+			}
+		}
+		check("problem", strings.Join(said, "\n"), o.problem)
+		check("warning", strings.Join(r.Warnings, "\n"), o.warning)
+		check("unseen", strings.Join(r.Unseen, "\n"), o.unseen)
+		check("proved", strings.Join(r.Probes, "\n"), o.proved)
 	}
 }
