@@ -3,7 +3,7 @@ package pipeline
 // FormatVersion names everything that shapes stored bytes: the output tree,
 // the ledger, the checkpoint and the claim. It changes whenever the golden
 // tree hash changes, and only then (I3).
-const FormatVersion = 1
+const FormatVersion = 2
 
 // Limits of a record that are part of the format version.
 const (

@@ -16,13 +16,7 @@ import (
 // namesIn reads the manifest of a finished job's folder, or of a tenant's, and
 // returns the names in it that are wanted.
 func namesIn(ctx context.Context, sink pipeline.Sink, wanted func(name string) bool) (names []string, err error) {
-	text, err := openWhole(ctx, sink, records.ManifestName)
-	if isAbsent(err) {
-		return nil, &pipeline.Error{
-			Op: "read", Object: records.ManifestName, Kind: pipeline.KindConfig,
-			Err: errors.New("it is not there: the move is not finished, or went elsewhere"), Hint: "fhirhose move; or name the right job file with -c",
-		}
-	}
+	text, err := openManifest(ctx, sink)
 	if err != nil {
 		return nil, err
 	}
@@ -34,6 +28,28 @@ func namesIn(ctx context.Context, sink pipeline.Sink, wanted func(name string) b
 		return nil
 	})
 	return names, err
+}
+
+// objectNames reads the names of the objects that a finished job has moved, in their
+// order, from the manifest of its own folder.
+func objectNames(ctx context.Context, sinks *openedSinks) ([]string, error) {
+	text, err := openManifest(ctx, sinks)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = text.Close() }() // it was only read
+	return records.ObjectsInManifest(text)
+}
+
+func openManifest(ctx context.Context, sink pipeline.Sink) (io.ReadCloser, error) {
+	text, err := openWhole(ctx, sink, records.ManifestName)
+	if isAbsent(err) {
+		err = &pipeline.Error{
+			Op: "read", Object: records.ManifestName, Kind: pipeline.KindConfig,
+			Err: errors.New("it is not there: the move is not finished, or went elsewhere"), Hint: "fhirhose move; or name the right job file with -c",
+		}
+	}
+	return text, err
 }
 
 func isSegment(name string) bool { return strings.HasPrefix(name, output.LedgerFolder) }

@@ -6,10 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -34,8 +32,8 @@ func newFind(c *cli) *cobra.Command {
 		Short: "Say what became of single resources; their ids come on stdin",
 		Long: `Reads ids from stdin, one on each line: Type/id, or an id alone, which asks for all
 types. For each it says what the ledger knows of every version: its status, whether
-it was written, filtered or quarantined and why, file and line in the output, and of
-a quarantined one the object and record number of the export; which import of
+it was written, filtered or quarantined and why, object and record number in the
+export, and file and line in the output; which import of
 HealthLake took it, and whether HealthLake refused it; whether the resource is live,
 deleted, unsettled or ambiguous, and whether its delete was applied; and what
 verifications have found. --target asks the data store too, over REST, and says in
@@ -48,8 +46,7 @@ It needs a finished move, reads sink and state, changes neither, and works besid
 running process, as of its last commit. Without a checkpoint it cannot tell of imports,
 and says so. Any number of ids costs one pass over the ledger for each 32,768.
 
-The ledger keeps no object and record number of written versions: the export is not
-needed any more, and is not looked at.
+The export is not needed any more, and is not looked at.
 
 Exit codes: 0 every question is answered, if only with "the ledger does not know it",
 2 settings, an argument, a line that is no id, 5 try again later, 7 the output is not
@@ -115,17 +112,19 @@ func (c *cli) find(ctx context.Context, job *jobfile.Job, tenant string, target 
 	if err := refuseOther(ctx, sink, claim, w.outputOf(tenant).String()); err != nil {
 		return err
 	}
-	names, err := namesIn(ctx, sink, func(name string) bool { return isSegment(name) || isQuarantine(name) })
+	names, err := namesIn(ctx, sink, isSegment)
 	if err != nil {
 		return err
 	}
-	book, closeBook, err := openBook(ctx, sink, slices.DeleteFunc(slices.Clone(names), isQuarantine))
+	if f.Objects, err = objectNames(ctx, sinks); err != nil {
+		return err
+	}
+	book, closeBook, err := openBook(ctx, sink, names)
 	if err != nil {
 		return err
 	}
 	defer closeBook()
-	f.Ledger, f.Quarantine = book, slices.DeleteFunc(names, isSegment)
-	f.Open = func(ctx context.Context, name string) (io.ReadCloser, error) { return openWhole(ctx, sink, name) }
+	f.Ledger = book
 	return c.answer(ctx, &f)
 }
 

@@ -13,7 +13,8 @@ import (
 )
 
 // typical returns n entries of a FHIR Works table: UUID ids of 140 types, one
-// to four versions each, a label digest per type, 30,000 lines per file.
+// to four versions each, a label digest per type, 30,000 lines per file, 16 lanes
+// that read objects of a million records among 8,000, versions side by side.
 func typical(segment, n int) []ledger.Entry {
 	entries := make([]ledger.Entry, 0, n)
 	for i := 0; len(entries) < n; i++ {
@@ -32,6 +33,7 @@ func typical(segment, n int) []ledger.Entry {
 				LastUpdated: 1500000000000 + int64(binary.BigEndian.Uint32(h[18:]))*50,
 				Status:      status, Content: sha256.Sum256(h[:]), Label: digestOf(byte(typ)),
 				Folder: uint32(h[23] % 4), File: uint32(i / 200000), Line: uint32(binary.BigEndian.Uint16(h[24:])),
+				Object: uint32(8000 - 16*(segment%500+1) + i%16), Record: int64(binary.BigEndian.Uint32(h[26:]))%1_000_000 + int64(v),
 			})
 		}
 	}

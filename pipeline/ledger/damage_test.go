@@ -70,10 +70,10 @@ func TestEveryDamagedByteIsRefused(t *testing.T) {
 
 func TestForeignVersionIsNamed(t *testing.T) {
 	sealed := seal(t, everyForm())
-	sealed[8] = 2
+	sealed[8] = 1
 	err := readAll(t.Context(), bytes.NewReader(sealed))
 	refused(t, "version", err)
-	if !strings.Contains(err.Error(), "version 2") {
+	if !strings.Contains(err.Error(), "version 1, this build reads 2") {
 		t.Fatal(err)
 	}
 }
@@ -116,7 +116,6 @@ func TestContradictionsAreRefused(t *testing.T) {
 		},
 		"id of another range":    func(s []byte) { s[bytes.Index(s, []byte(a))] = 'Q' },
 		"status":                 func(s []byte) { s[16] |= 7 },
-		"reserved bit":           func(s []byte) { s[16] |= 0x80 },
 		"same id first":          func(s []byte) { s[16] |= 0x10 },
 		"id length":              func(s []byte) { s[17] = 65 },
 		"type number":            func(s []byte) { s[18+len(a)] = 1 },
@@ -140,7 +139,7 @@ func TestContradictionsAreRefused(t *testing.T) {
 // TestPayloadsRefused: blocks and footers that no Seal writes, spelt out.
 func TestPayloadsRefused(t *testing.T) {
 	lead := naiveHash([]byte("x"))[0]
-	one := []byte{1, 1, 'x', 0, 1, 0, 0, 0, 0}        // AVAILABLE, id x, type 0, version 1, time 0, place 0/0/0
+	one := []byte{1, 1, 'x', 0, 1, 0, 0, 2, 0, 0, 0}  // AVAILABLE, id x, type 0, version 1, time 0, record 1 of object 0, place 0/0/0
 	one = append(append(one, make([]byte, 32)...), 1) // content, label 1
 	many := append(bytes.Clone(one), bytes.Repeat(append([]byte{0x11}, one[3:]...), 110)...)
 	good := around(one, lead, 1)
@@ -163,11 +162,18 @@ func TestPayloadsRefused(t *testing.T) {
 		"cut in the digest":    around(one[:20], lead, 1),
 		"cut before the label": around(one[:len(one)-1], lead, 1),
 		"label number":         around(append(bytes.Clone(one[:len(one)-1]), 9), lead, 1),
-		"unreadable's reason":  around([]byte{9, 1, 'x', 0, 1, 0, byte(pipeline.NoType)}, lead, 1),
-		"reason written":       around([]byte{9, 1, 'x', 0, 1, 0, 0}, lead, 1),
-		"same id as nothing":   around(append([]byte{0x11}, one[3:]...), lead, 1),
-		"same id and UUID":     around(append(append(bytes.Clone(one), 0x31), one[3:]...), lead, 2),
-		"bytes after the fan":  resum(overlong),
+		"unreadable's reason":  around([]byte{9, 1, 'x', 0, 1, 0, 0, 2, byte(pipeline.NoType)}, lead, 1),
+		"reason written":       around([]byte{9, 1, 'x', 0, 1, 0, 0, 2, 0}, lead, 1),
+		"number form of 0":     around(append(append([]byte{0x81}, one[1:len(one)-1]...), 0, 0, 0, 0, 1), lead, 1),
+		"skipped with a form":  around([]byte{0x89, 1, 'x', 0, 1, 0, 0, 2, byte(pipeline.OtherType)}, lead, 1),
+		"object below 0":       around(append(append(bytes.Clone(one[:6]), 1), one[7:]...), lead, 1),
+		"object too large":     around(append(append(bytes.Clone(one[:6]), 0x80, 0x80, 0x80, 0x80, 0x20), one[7:]...), lead, 1),
+		"record below 0":       around(append(append(bytes.Clone(one[:7]), 1), one[8:]...), lead, 1),
+		"record before the first": around(append(append(append(bytes.Clone(one), 0x11), one[3:7]...),
+			append([]byte{3}, one[8:]...)...), lead, 2),
+		"same id as nothing":  around(append([]byte{0x11}, one[3:]...), lead, 1),
+		"same id and UUID":    around(append(append(bytes.Clone(one), 0x31), one[3:]...), lead, 2),
+		"bytes after the fan": resum(overlong),
 	} {
 		refused(t, name, readAll(t.Context(), bytes.NewReader(file)))
 	}

@@ -14,7 +14,7 @@ const (
 
 	// EstimatedBytes is what an entry takes in a sealed segment, for an estimate
 	// before the job: a written record with a UUID as its id and a single version.
-	EstimatedBytes = 64
+	EstimatedBytes = 69
 
 	// UnknownTime is the LastUpdated of a record whose meta.lastUpdated could
 	// not be read.
@@ -34,10 +34,17 @@ type Entry struct {
 	Status      pipeline.DocumentStatus
 	Reason      pipeline.Reason // NoReason: written
 
+	// Where the record stands in the source: its number, from 1, in an object, and
+	// that object's index in the ordered list of the job.
+
+	Object uint32
+	Record int64
+
 	// Of a written record only:
 
 	Content [32]byte // content digest
 	Label   [32]byte // label digest
+	Form    uint32   // number form, see digest.Sums
 
 	// The place: line Line, from 0, of
 	// v<Version>-<Folder>/<Type>-v<Version>-<File as %05d>.ndjson

@@ -76,7 +76,7 @@ func FuzzPayload(f *testing.F) {
 // under one leading byte.
 func around(payload []byte, lead uint8, count uint32) []byte {
 	u32 := binary.LittleEndian.AppendUint32
-	file := u32([]byte("fhledger"), 1)
+	file := u32([]byte("fhledger"), 2)
 	file = append(u32(file, uint32(len(payload))), payload...)
 	file = u32(file, 0)
 	footer := uint32(len(file))

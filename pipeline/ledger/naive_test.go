@@ -27,7 +27,7 @@ func naiveDecode(file []byte) (entries []ledger.Entry, err error) {
 	footer := file[footerAt : len(file)-24]
 	checked := append(append(append([]byte{}, file[:12]...), footer...), trailer[:12]...)
 	switch {
-	case string(file[:8]) != "fhledger" || u32(file[8:]) != 1:
+	case string(file[:8]) != "fhledger" || u32(file[8:]) != 2:
 		return nil, errors.New("header")
 	case string(trailer[16:]) != "fhLEDend" || binary.LittleEndian.Uint64(trailer) != uint64(len(file)):
 		return nil, errors.New("trailer")
@@ -56,10 +56,10 @@ func naiveDecode(file []byte) (entries []ledger.Entry, err error) {
 			return nil, errors.New("block")
 		}
 		payload := file[at+4 : at+4+n]
-		id := ""
+		id, origin := "", [2]int64{}
 		for len(payload) > 0 {
 			var e ledger.Entry
-			e, payload = naiveEntry(payload, &id, types, labels)
+			e, payload = naiveEntry(payload, &id, &origin, types, labels)
 			lead := naiveHash(e.ID)[0]
 			from, to := footer[8*int(lead):], footer[8*int(lead)+8:]
 			if at < u32(from) || at >= u32(to) || uint32(len(entries)) < u32(from[4:]) || uint32(len(entries)) >= u32(to[4:]) {
@@ -75,7 +75,7 @@ func naiveDecode(file []byte) (entries []ledger.Entry, err error) {
 	return entries, nil
 }
 
-func naiveEntry(p []byte, id *string, types, labels []string) (ledger.Entry, []byte) {
+func naiveEntry(p []byte, id *string, origin *[2]int64, types, labels []string) (ledger.Entry, []byte) {
 	bits := p[0]
 	p = p[1:]
 	number := func() uint64 {
@@ -91,6 +91,13 @@ func naiveEntry(p []byte, id *string, types, labels []string) (ledger.Entry, []b
 		p = p[n:]
 		return b
 	}
+	signed := func() int64 {
+		zigzag := number()
+		return int64(zigzag>>1) ^ -int64(zigzag&1)
+	}
+	if bits&0x10 == 0 {
+		*origin = [2]int64{}
+	}
 	switch {
 	case bits&0x10 != 0:
 	case bits&0x20 != 0:
@@ -103,15 +110,20 @@ func naiveEntry(p []byte, id *string, types, labels []string) (ledger.Entry, []b
 	e.Type = []byte(types[number()])
 	e.Version = uint32(number())
 	if bits&0x40 == 0 {
-		zigzag := number()
-		e.LastUpdated = int64(zigzag>>1) ^ -int64(zigzag&1)
+		e.LastUpdated = signed()
 	}
+	origin[0] += signed()
+	origin[1] += signed()
+	e.Object, e.Record = uint32(origin[0]), origin[1]
 	if bits&0x08 != 0 {
 		e.Reason = pipeline.Reason(take(1)[0])
 		return e, p
 	}
 	e.Folder, e.File, e.Line = uint32(number()), uint32(number()), uint32(number())
 	e.Content = [32]byte(take(32))
+	if bits&0x80 != 0 {
+		e.Form = binary.LittleEndian.Uint32(take(4))
+	}
 	if n := number(); n == 0 {
 		e.Label = [32]byte(take(32))
 	} else {

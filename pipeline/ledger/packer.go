@@ -53,7 +53,7 @@ func (p *packer) add(row Row) {
 		p.flushBlock() // a block never spans two leading bytes
 		p.markUpTo(lead)
 	}
-	p.block = p.appendEntry(p.block, row, p.previous != nil && sameID(p.previous, row))
+	p.block = p.appendEntry(p.block, row)
 	p.previous = row
 	p.entries++
 	if len(p.block)-blockFrame/2 >= blockBytes {
@@ -131,15 +131,18 @@ func (d *dictionary[T]) number(v T, limit int) (n uint32, ok bool) {
 	return n, true
 }
 
-// appendEntry packs one row. sameID says that the entry before it in the same
-// block has the same id.
-func (p *packer) appendEntry(dst []byte, row Row, sameID bool) []byte {
+// appendEntry packs one row behind the one before it in the same block.
+func (p *packer) appendEntry(dst []byte, row Row) []byte {
 	head := row[rowStatus]
-	if !row.Written() {
-		head |= bitSkipped
-	}
 	switch {
-	case sameID:
+	case !row.Written():
+		head |= bitSkipped
+	case row.form() != 0:
+		head |= bitForm
+	}
+	same := p.previous != nil && sameID(p.previous, row)
+	switch {
+	case same:
 		head |= bitSameID
 	case row.isUUID():
 		head |= bitUUID
@@ -148,7 +151,7 @@ func (p *packer) appendEntry(dst []byte, row Row, sameID bool) []byte {
 		head |= bitNoTime
 	}
 	dst = append(dst, head)
-	if !sameID {
+	if !same {
 		if !row.isUUID() {
 			dst = append(dst, row[rowIDLen])
 		}
@@ -159,6 +162,12 @@ func (p *packer) appendEntry(dst []byte, row Row, sameID bool) []byte {
 	if t := row.lastUpdated(); t != UnknownTime {
 		dst = binary.AppendVarint(dst, t)
 	}
+	object, record := int64(row.object()), row.record()
+	if same { // a table exports the versions of an id side by side
+		object -= int64(p.previous.object())
+		record -= p.previous.record()
+	}
+	dst = binary.AppendVarint(binary.AppendVarint(dst, object), record)
 	if !row.Written() {
 		return append(dst, row[rowReason])
 	}
@@ -166,6 +175,9 @@ func (p *packer) appendEntry(dst []byte, row Row, sameID bool) []byte {
 		dst = binary.AppendUvarint(dst, uint64(binary.LittleEndian.Uint32(row[at:])))
 	}
 	dst = append(dst, row[rowContent:rowContent+32]...)
+	if head&bitForm != 0 {
+		dst = append(dst, row[rowForm:rowForm+4]...)
+	}
 	label := [32]byte(row[rowLabel:])
 	n, known := p.labels.number(label, maxLabels)
 	if known {

@@ -13,7 +13,7 @@ import (
 const (
 	segmentMagic   = "fhledger"
 	segmentEnd     = "fhLEDend"
-	segmentVersion = 1
+	segmentVersion = 2
 
 	headerSize  = 12 // magic, uint32 version
 	trailerSize = 24 // uint64 size, uint32 footer offset, uint32 checksum, end magic
@@ -30,12 +30,12 @@ const (
 
 // Bits of the first byte of a packed entry; bits 0-2 are the status.
 const (
-	bitsStatus  = 0x07
-	bitSkipped  = 0x08 // not written: a reason follows instead of place and digests
-	bitSameID   = 0x10 // id as in the entry before, in the same block
-	bitUUID     = 0x20
-	bitNoTime   = 0x40
-	bitReserved = 0x80
+	bitsStatus = 0x07
+	bitSkipped = 0x08 // not written: a reason follows instead of place and digests
+	bitSameID  = 0x10 // id as in the entry before, in the same block
+	bitUUID    = 0x20
+	bitNoTime  = 0x40
+	bitForm    = 0x80 // written, with a number form that is not 0
 )
 
 // castagnoli is the polynomial of every checksum of the format: CRC-32C.
@@ -104,7 +104,7 @@ func (u *unpacker) digest() (d [32]byte) {
 func (u *unpacker) unpack(e *Entry, id *[MaxNameBytes]byte, first bool) (typ, label uint32, ok bool) {
 	head := u.byte()
 	switch {
-	case head&bitReserved != 0:
+	case head&bitForm != 0 && head&bitSkipped != 0:
 		return 0, 0, false
 	case head&bitSameID != 0:
 		if first || head&bitUUID != 0 {
@@ -128,16 +128,41 @@ func (u *unpacker) unpack(e *Entry, id *[MaxNameBytes]byte, first bool) (typ, la
 	if head&bitNoTime == 0 {
 		e.LastUpdated = u.int64()
 	}
+	if !u.origin(e, head&bitSameID != 0) {
+		return 0, 0, false
+	}
 	e.Status, e.Reason = pipeline.DocumentStatus(head&bitsStatus), pipeline.NoReason
 	if head&bitSkipped != 0 {
 		e.Reason = pipeline.Reason(u.byte())
-		e.Folder, e.File, e.Line, e.Content, e.Label = 0, 0, 0, [32]byte{}, [32]byte{}
+		e.Folder, e.File, e.Line, e.Content, e.Label, e.Form = 0, 0, 0, [32]byte{}, [32]byte{}, 0
 		return typ, 0, !u.bad && !e.Written() && storable(e.Status, e.Reason)
 	}
 	e.Folder, e.File, e.Line = u.uint32(), u.uint32(), u.uint32()
 	e.Content = u.digest()
+	e.Form = 0
+	if head&bitForm != 0 {
+		if e.Form = u.fixed32(); e.Form == 0 {
+			return 0, 0, false
+		}
+	}
 	if label = u.uint32(); label == 0 {
 		e.Label = u.digest()
 	}
 	return typ, label, !u.bad && storable(e.Status, e.Reason)
+}
+
+// origin reads where the record comes from: of an entry with the id of the one
+// before, as differences from there. A difference leads to no negative number, nor
+// beyond those of 32 bits for objects.
+func (u *unpacker) origin(e *Entry, sameID bool) bool {
+	object, record := u.int64(), u.int64()
+	if sameID {
+		object += int64(e.Object)
+		record += e.Record
+	}
+	if object < 0 || object > math.MaxUint32 || record < 0 {
+		return false
+	}
+	e.Object, e.Record = uint32(object), record
+	return true
 }

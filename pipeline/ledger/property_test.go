@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"bytes"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -41,10 +42,13 @@ var entries = rapid.Custom(func(t *rapid.T) ledger.Entry {
 		LastUpdated: rapid.OneOf(rapid.Just(int64(ledger.UnknownTime)), rapid.Int64()).Draw(t, "time"),
 		Status:      pipeline.DocumentStatus(rapid.IntRange(int(pipeline.Available), int(pipeline.Deleted)).Draw(t, "status")),
 		Reason:      rapid.SampledFrom(identified).Draw(t, "reason"),
+		Object:      rapid.Uint32().Draw(t, "object"),
+		Record:      rapid.Int64Range(0, math.MaxInt64).Draw(t, "record"),
 	}
 	if e.Written() {
 		e.Content = digestOf(rapid.ByteRange(0, 2).Draw(t, "content"))
 		e.Label = digestOf(rapid.Byte().Draw(t, "label"))
+		e.Form = rapid.OneOf(rapid.Just(uint32(0)), rapid.Uint32()).Draw(t, "form")
 		e.Folder, e.File, e.Line = rapid.Uint32().Draw(t, "folder"), rapid.Uint32().Draw(t, "file"), rapid.Uint32().Draw(t, "line")
 	}
 	return e

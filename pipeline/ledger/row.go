@@ -8,7 +8,7 @@ import (
 )
 
 // The open form of an entry; integers are little-endian. Two digests of 32
-// bytes follow the head of a written record; then type and id.
+// bytes and the number form follow the head of a written record; then type and id.
 const (
 	rowSize        = 0  // uint16, of the whole row
 	rowStatus      = 2  // uint8
@@ -18,13 +18,16 @@ const (
 	rowKey         = 6  // uint64, the sort key
 	rowVersion     = 14 // uint32
 	rowLastUpdated = 18 // int64
-	rowFolder      = 26 // uint32 }
-	rowFile        = 30 // uint32 } the place
-	rowLine        = 34 // uint32 }
-	rowHead        = 38
+	rowObject      = 26 // uint32 } where it comes from
+	rowRecord      = 30 // uint64 }
+	rowFolder      = 38 // uint32 }
+	rowFile        = 42 // uint32 } the place
+	rowLine        = 46 // uint32 }
+	rowHead        = 50
 	rowContent     = rowHead
 	rowLabel       = rowHead + 32
-	rowDigests     = 64
+	rowForm        = rowHead + 64 // uint32
+	rowDigests     = 68
 )
 
 // Row is the open form of one entry. The bytes belong to the chunk that it was
@@ -34,10 +37,11 @@ type Row []byte
 // AppendRow appends the row of e to dst, without a place (e.Folder, e.File and
 // e.Line are ignored: see [Row.SetPlace]). It does not allocate beyond dst. It
 // panics on an entry that no record can have: a type or id that is empty or
-// longer than MaxNameBytes, or a status or reason without identity.
+// longer than MaxNameBytes, a record number below 0, or a status or reason without
+// identity.
 func AppendRow(dst []byte, e *Entry) []byte {
 	if len(e.Type) == 0 || len(e.Type) > MaxNameBytes || len(e.ID) == 0 || len(e.ID) > MaxNameBytes ||
-		!storable(e.Status, e.Reason) {
+		e.Record < 0 || !storable(e.Status, e.Reason) {
 		panic("ledger: entry without identity")
 	}
 	idLen, id := len(e.ID), e.ID
@@ -53,6 +57,8 @@ func AppendRow(dst []byte, e *Entry) []byte {
 	binary.LittleEndian.PutUint64(head[rowKey:], sortKey(e.ID))
 	binary.LittleEndian.PutUint32(head[rowVersion:], e.Version)
 	binary.LittleEndian.PutUint64(head[rowLastUpdated:], uint64(e.LastUpdated))
+	binary.LittleEndian.PutUint32(head[rowObject:], e.Object)
+	binary.LittleEndian.PutUint64(head[rowRecord:], uint64(e.Record))
 	size := rowHead + len(e.Type) + len(id)
 	if e.Written() {
 		size += rowDigests
@@ -63,6 +69,7 @@ func AppendRow(dst []byte, e *Entry) []byte {
 	if e.Written() {
 		dst = append(dst, e.Content[:]...)
 		dst = append(dst, e.Label[:]...)
+		dst = binary.LittleEndian.AppendUint32(dst, e.Form)
 	}
 	dst = append(dst, e.Type...)
 	return append(dst, id...)
@@ -92,12 +99,14 @@ func (r Row) Entry() Entry {
 		LastUpdated: r.lastUpdated(),
 		Status:      pipeline.DocumentStatus(r[rowStatus]),
 		Reason:      pipeline.Reason(r[rowReason]),
+		Object:      r.object(),
+		Record:      r.record(),
 		Folder:      binary.LittleEndian.Uint32(r[rowFolder:]),
 		File:        binary.LittleEndian.Uint32(r[rowFile:]),
 		Line:        binary.LittleEndian.Uint32(r[rowLine:]),
 	}
 	if e.Written() {
-		e.Content, e.Label = [32]byte(r[rowContent:]), [32]byte(r[rowLabel:])
+		e.Content, e.Label, e.Form = [32]byte(r[rowContent:]), [32]byte(r[rowLabel:]), r.form()
 	}
 	var text [MaxNameBytes]byte
 	e.ID = append([]byte(nil), r.idText(&text)...)
@@ -107,6 +116,11 @@ func (r Row) Entry() Entry {
 func (r Row) key() uint64        { return binary.LittleEndian.Uint64(r[rowKey:]) }
 func (r Row) lastUpdated() int64 { return int64(binary.LittleEndian.Uint64(r[rowLastUpdated:])) }
 func (r Row) isUUID() bool       { return r[rowIDLen] == 0 }
+func (r Row) object() uint32     { return binary.LittleEndian.Uint32(r[rowObject:]) }
+func (r Row) record() int64      { return int64(binary.LittleEndian.Uint64(r[rowRecord:])) }
+
+// form returns the number form of a written record.
+func (r Row) form() uint32 { return binary.LittleEndian.Uint32(r[rowForm:]) }
 
 // names returns where type and id begin.
 func (r Row) names() int {
@@ -178,6 +192,8 @@ func checkRow(b []byte) (int, error) {
 		return 0, fmt.Errorf("%w: row cut off", errDamaged)
 	case !storable(pipeline.DocumentStatus(r[rowStatus]), pipeline.Reason(r[rowReason])):
 		return 0, fmt.Errorf("%w: row status or reason", errDamaged)
+	case r.record() < 0:
+		return 0, fmt.Errorf("%w: row record number", errDamaged)
 	}
 	if idLen == uuidText {
 		if _, ok := packUUID(r[size-idLen : size]); ok {

@@ -29,6 +29,7 @@ func everyForm() []ledger.Entry {
 	for i, id := range ids {
 		e := entry(types[i%len(types)], id, uint32(i)<<(3*i), pipeline.DocumentStatus(1+i%5))
 		e.Label, e.Folder, e.File, e.Line = digestOf(byte(i/3)), uint32(i), uint32(i*100), uint32(i*1000000)
+		e.Object, e.Record, e.Form = uint32(i*i*i), int64(i)<<(6*i), uint32(i%3*0x01020304)
 		all = append(all, e)
 	}
 	for _, why := range identified[3:] {
@@ -37,6 +38,7 @@ func everyForm() []ledger.Entry {
 		}
 		all = append(all, skipped("Patient", "quarantine-"+why.String(), 1, pipeline.Available, why))
 	}
+	all[0].Object, all[0].Record, all[1].Object, all[1].Record = 3, 1000, 5, 10
 	all[3].LastUpdated = ledger.UnknownTime
 	all[4].LastUpdated = -62135596800000 // year 1
 	for i := range 300 {                 // more labels than the dictionary takes
@@ -65,9 +67,9 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 func TestGolden(t *testing.T) {
-	golden(t, "rows-v1.golden", rowsOf(everyForm()))
-	golden(t, "segment-v1.golden", seal(t, everyForm()))
-	golden(t, "empty-segment-v1.golden", seal(t, nil))
+	golden(t, "rows-v2.golden", rowsOf(everyForm()))
+	golden(t, "segment-v2.golden", seal(t, everyForm()))
+	golden(t, "empty-segment-v2.golden", seal(t, nil))
 	got, err := naiveDecode(seal(t, everyForm()))
 	if err != nil || !reflect.DeepEqual(got, inOrder(everyForm())) {
 		t.Fatal("the golden segment is not what docs/ledger.md describes", err)
@@ -109,7 +111,7 @@ func TestBytesPerEntry(t *testing.T) {
 	for name, c := range map[string]struct {
 		entries []ledger.Entry
 		most    float64
-	}{"one version per id": {once, ledger.EstimatedBytes}, "one to four": {several, 54}} {
+	}{"one version per id": {once, ledger.EstimatedBytes}, "one to four": {several, 58}} {
 		per := float64(len(seal(t, c.entries))) / float64(len(c.entries))
 		t.Logf("%s: %.1f bytes per entry", name, per)
 		if per > c.most {
@@ -136,6 +138,7 @@ func TestAppendRowRefusesNoIdentity(t *testing.T) {
 		"no status":  func(e *ledger.Entry) { e.Status = pipeline.StatusUnknown },
 		"bad status": func(e *ledger.Entry) { e.Status = pipeline.Deleted + 1 },
 		"unreadable": func(e *ledger.Entry) { e.Reason = pipeline.NoType },
+		"bad record": func(e *ledger.Entry) { e.Record = -1 },
 		"bad reason": func(e *ledger.Entry) { e.Reason = pipeline.OverFileCap + 100 },
 	} {
 		e := entry("Patient", "a", 1, pipeline.Available)
@@ -207,11 +210,12 @@ func TestSealRefusesDamagedRows(t *testing.T) {
 		"cut head":    {good[:20], 1},
 		"cut tail":    {good[:len(good)-1], 1},
 		"size":        {spoilt(0, good[0]+1), 1},
-		"size zero":   {make([]byte, 40), 1},
+		"size zero":   {make([]byte, 60), 1},
 		"status":      {spoilt(2, 9), 1},
 		"reason":      {spoilt(3, 99), 1},
 		"type length": {spoilt(4, 0), 1},
 		"id length":   {spoilt(5, 200), 1},
+		"record":      {spoilt(37, 0x80), 1},
 		"id form":     {form, 1},
 	} {
 		_, err := ledger.Seal(io.Discard, c.rows, c.n)

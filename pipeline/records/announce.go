@@ -38,7 +38,10 @@ type manifestHead struct {
 // writeManifest writes _fhirhose/manifest.json of one tenant.
 func (m *Mover) writeManifest(w io.Writer, p *part) error {
 	head := manifestHead{pipeline.FormatVersion, m.options.Job, m.options.Shape(), m.tally(p.tenant).Types, nil}
-	return writeManifest(w, head, p.files)
+	if p.tenant != "" { // the list of objects is the job's
+		return writeManifest(w, head, p.files, nil)
+	}
+	return writeManifest(w, head, p.files, m.objects)
 }
 
 // writeOverview writes that of the job's own folder, in a job of all tenants: the
@@ -53,7 +56,7 @@ func (m *Mover) writeOverview(w io.Writer, own *part, tenants []part) error {
 		t.Folders, t.Ledger = tenants[i].folders(), tenants[i].ledger
 		head.Tenants[tenants[i].tenant] = t
 	}
-	return writeManifest(w, head, own.files)
+	return writeManifest(w, head, own.files, m.objects)
 }
 
 // folders counts the folders that a target imports.
@@ -67,7 +70,9 @@ func (p *part) folders() int {
 	return len(names)
 }
 
-func writeManifest(w io.Writer, fields manifestHead, files []output.File) error {
+// writeManifest ends with the names of the objects, to which the ledger's numbers
+// are indexes.
+func writeManifest(w io.Writer, fields manifestHead, files []output.File, objects []pipeline.Object) error {
 	head, err := json.Marshal(fields)
 	if err != nil {
 		return err
@@ -82,6 +87,19 @@ func writeManifest(w io.Writer, fields manifestHead, files []output.File) error 
 			return err
 		}
 		if _, err := fmt.Fprintf(w, "%s%s", separator(i), line); err != nil {
+			return err
+		}
+	}
+	for i := range objects {
+		line, err := json.Marshal(objects[i].Key)
+		if err != nil {
+			return err
+		}
+		before := separator(i)
+		if i == 0 {
+			before = "\n],\n\"objects\":[\n"
+		}
+		if _, err := fmt.Fprintf(w, "%s%s", before, line); err != nil {
 			return err
 		}
 	}

@@ -18,7 +18,6 @@ import (
 	"testing"
 
 	"github.com/fhirhose/fhirhose/metrics"
-	"github.com/fhirhose/fhirhose/pipeline/ledger"
 )
 
 // outcome is what became of a tenant's Binaries, or should: multisets, sorted.
@@ -110,21 +109,28 @@ func exportRows(t testing.TB, dir string) (rows []string) {
 		t.Fatal(files, err)
 	}
 	for _, name := range files {
-		content, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in, err := gzip.NewReader(bytes.NewReader(content))
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(text)) {
-			rows = append(rows, strings.TrimSuffix(line, "\n"))
-		}
+		rows = append(rows, rowsIn(t, name)...)
+	}
+	return rows
+}
+
+// rowsIn reads the rows of one object.
+func rowsIn(t testing.TB, name string) (rows []string) {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := gzip.NewReader(bytes.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		rows = append(rows, strings.TrimSuffix(line, "\n"))
 	}
 	return rows
 }
@@ -388,23 +394,7 @@ func made(t testing.TB, folder string, caps int64) *outcome {
 // ledgerOf lists the entries of Binaries, and looks up the line that each names.
 func ledgerOf(t testing.TB, folder string, files map[string][]string) (all []string) {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(folder, "_fhirhose", "ledger", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var segments []ledger.File
-	for _, name := range names {
-		content, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		segments = append(segments, bytes.NewReader(content))
-	}
-	l, err := ledger.Open(t.Context(), segments)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for r, err := range l.Resources(t.Context(), 1<<20) {
+	for r, err := range openLedger(t, folder).Resources(t.Context(), 1<<20) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -72,7 +72,7 @@ const (
 	processBytes = 40 << 20
 	// heavyBytes is set aside for the one heavy thing at a time: sealing a
 	// ledger segment, or a batch with records of many MiB.
-	heavyBytes = 40 << 20
+	heavyBytes = 42 << 20
 	// laneBytes: inflate window, read buffer.
 	laneBytes = 192 << 10
 	// workerBytes: input batch, converted batch before grouping, canonical form.

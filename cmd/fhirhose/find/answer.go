@@ -1,10 +1,10 @@
 package find
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/fhirhose/fhirhose/pipeline"
-	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/ledger"
 )
 
@@ -33,6 +33,8 @@ type Version struct {
 	LastUpdated string `json:"last_updated,omitempty"` // "" where it could not be read
 	Outcome     string `json:"outcome"`
 	Reason      string `json:"reason,omitempty"`
+	Object      string `json:"object"` // of the source
+	Record      int64  `json:"record"` // in it, from 1
 
 	// Of a written version:
 
@@ -41,12 +43,6 @@ type Version struct {
 	Line    int64    `json:"line,omitempty"` // in it, from 1
 	Import  *Import  `json:"import,omitempty"`
 	Refused *Refusal `json:"refused,omitempty"`
-
-	// Of a quarantined version, where its line in the quarantine was found:
-
-	Object     string `json:"object,omitempty"` // of the source
-	Record     int64  `json:"record,omitempty"` // in it, from 1
-	Quarantine string `json:"quarantine,omitempty"`
 }
 
 // Import is the target's job that took the version's folder.
@@ -65,19 +61,27 @@ type Refusal struct {
 	Perhaps bool `json:"perhaps,omitempty"`
 }
 
-func answerOf(r *ledger.Resource, tenant string, imports map[string]*importing.Record) *Answer {
+func (f *Finder) answerOf(r *ledger.Resource) (*Answer, error) {
 	a := &Answer{
-		Tenant: tenant, Known: true, Type: string(r.Type), ID: string(r.ID),
+		Tenant: f.Tenant, Known: true, Type: string(r.Type), ID: string(r.ID),
 		Fate: r.Fate.String(), Ambiguous: r.Ambiguous, Duplicates: r.Duplicates, Holes: r.Holes,
 	}
 	for i := range r.Versions {
-		a.Versions = append(a.Versions, versionOf(&r.Versions[i], imports))
+		e := &r.Versions[i]
+		if int64(e.Object) >= int64(len(f.Objects)) {
+			return nil, &pipeline.Error{
+				Op: "read ledger", Kind: pipeline.KindFatal, Err: fmt.Errorf("an entry is of object %d, the manifest names %d", e.Object+1, len(f.Objects)),
+				Hint: "put ledger and manifest back as the move has left them",
+			}
+		}
+		a.Versions = append(a.Versions, f.versionOf(e))
 	}
-	return a
+	return a, nil
 }
 
-func versionOf(e *ledger.Entry, imports map[string]*importing.Record) Version {
+func (f *Finder) versionOf(e *ledger.Entry) Version {
 	v := Version{
+		Object: f.Objects[e.Object], Record: e.Record,
 		Version: e.Version, Status: e.Status.String(),
 		Outcome: e.Reason.Outcome().String(), Reason: e.Reason.String(),
 	}
@@ -89,10 +93,8 @@ func versionOf(e *ledger.Entry, imports map[string]*importing.Record) Version {
 	}
 	v.Folder, v.File = e.Place()
 	v.Line = int64(e.Line) + 1
-	if r := imports[v.Folder]; r != nil {
+	if r := f.Imports[v.Folder]; r != nil {
 		v.Import = &Import{Job: r.Job, Status: r.Status, Done: r.Done}
 	}
 	return v
 }
-
-func (v *Version) quarantined() bool { return v.Outcome == pipeline.Quarantined.String() }

@@ -3,7 +3,6 @@ package find
 import (
 	"context"
 	"fmt"
-	"io"
 	"path/filepath"
 	"time"
 
@@ -20,16 +19,14 @@ const AtOnce = 1 << 15
 type Finder struct {
 	Tenant  string // as importing names it; "" in a job that does not move all
 	Ledger  *ledger.Ledger
-	Memory  int // for a pass over the ledger, bytes
+	Objects []string // of the source, in the order of the job
+	Memory  int      // for a pass over the ledger, bytes
 	State   string
 	Imports map[string]*importing.Record // by folder; nil where nobody could tell
 
 	// Refused reads of which resource a refusal in the target's words speaks; "" if
 	// they do not say.
 	Refused func(raw []byte) (resourceType, id string)
-	// Quarantine are the files of the quarantine, as far as they can be opened.
-	Quarantine []string
-	Open       func(ctx context.Context, name string) (io.ReadCloser, error)
 
 	Verified    []*verification.Result // the last of each mode
 	ImportEnded time.Time              // the last import or delete, by the target's clock; zero is unknown
@@ -52,16 +49,16 @@ func (f *Finder) Answer(ctx context.Context, questions []Question) ([]*Answer, e
 		if err != nil {
 			return nil, err
 		}
-		a := answerOf(r, f.Tenant, f.Imports)
+		a, err := f.answerOf(r)
+		if err != nil {
+			return nil, err
+		}
 		if a.Live, err = f.Target.ask(ctx, r); err != nil {
 			return nil, err
 		}
 		found[a.ID] = append(found[a.ID], a)
 	}
 	if err := f.addRefusals(ctx, found); err != nil {
-		return nil, err
-	}
-	if err := f.addQuarantine(ctx, found); err != nil {
 		return nil, err
 	}
 	if err := f.addVerified(ctx, found); err != nil {

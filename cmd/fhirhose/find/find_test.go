@@ -1,10 +1,7 @@
 package find_test
 
 import (
-	"context"
-	"encoding/base64"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,7 +56,8 @@ func TestRefusalWithoutName(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := find.Finder{
-		Tenant: "t", State: state, Memory: 1 << 20, Ledger: bookOf(t, entry("a", 1, 9), entry("b", 1, 10), entry("c", 1, 11), entry("d", 1, 12)),
+		Objects: []string{"o"},
+		Tenant:  "t", State: state, Memory: 1 << 20, Ledger: bookOf(t, entry("a", 1, 9), entry("b", 1, 10), entry("c", 1, 11), entry("d", 1, 12)),
 		Imports: map[string]*importing.Record{"v1-0": {Job: "j", Status: "COMPLETED_WITH_ERRORS", Done: true, Failed: 2}},
 		Refused: func([]byte) (string, string) { return "", "" },
 	}
@@ -73,7 +71,7 @@ func TestRefusalWithoutName(t *testing.T) {
 	}
 	neighbour := "; the target refused this line or a neighbour: exception, told in " + path + ", line 1"
 	version := func(line int, more string) string {
-		return fmt.Sprintf("  v1  AVAILABLE  (no readable lastUpdated)  v1-0/Patient-v1-00000.ndjson, line %d; imported by job j (COMPLETED_WITH_ERRORS)%s\n", line, more)
+		return fmt.Sprintf("  v1  AVAILABLE  (no readable lastUpdated)  v1-0/Patient-v1-00000.ndjson, line %d; record 0 of o; imported by job j (COMPLETED_WITH_ERRORS)%s\n", line, more)
 	}
 	live := " of tenant t: live: the target must hold its last version\n"
 	want := "Patient/a" + live + version(10, "") + "Patient/b" + live + version(11, neighbour) + "Patient/c" + live + version(12, neighbour) +
@@ -83,36 +81,27 @@ func TestRefusalWithoutName(t *testing.T) {
 	}
 }
 
-// TestQuarantineTwice: two rows of one version are two records, and a row of
-// another resource or reason is none of them.
-func TestQuarantineTwice(t *testing.T) {
-	bad := entry("a", 2, 0)
-	bad.Reason = pipeline.BadNumber
-	row := func(record int, id, version, reason string) string {
-		raw := fmt.Sprintf(`{"Item":{"id":{"S":"t|%s"},"_id" : {"S":"%s"},"vid":{"N":"%s"}}}`, id, id, version)
-		line := fmt.Sprintf(`{"object":"o","record":%d,"reason":%q,"raw":%q}`, record, reason, base64.StdEncoding.EncodeToString([]byte(raw)))
-		return line + "\n"
-	}
-	text := row(1, "b", "2", "bad-number") + row(2, "a", "1", "bad-number") + row(3, "a", "2", "no-meta") +
-		row(4, "a", "2", "bad-number:x.y") + row(5, "a", "2", "bad-number") + row(6, "a", "2", "bad-number")
-	f := find.Finder{
-		Memory: 1 << 20, Ledger: bookOf(t, bad, bad, entry("z", 1, 0)), Quarantine: []string{"q"},
-		Open: func(context.Context, string) (io.ReadCloser, error) {
-			return io.NopCloser(strings.NewReader(text)), nil
-		},
-	}
+// TestAnswersNameTheSource: where each version was read from, whatever became of it.
+func TestAnswersNameTheSource(t *testing.T) {
+	bad, good := entry("a", 2, 0), entry("a", 1, 6)
+	bad.Reason, bad.Object, bad.Record, good.Record = pipeline.BadNumber, 1, 3, 4711
+	f := find.Finder{Memory: 1 << 20, Ledger: bookOf(t, bad, good, bad), Objects: []string{"data/x.json.gz", "data/y.json.gz"}}
 	answers, err := f.Answer(t.Context(), []find.Question{{ID: "a"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := answers[0].Versions; len(v) != 2 || v[0].Record != 4 || v[1].Record != 5 || v[1].Quarantine != "q" || answers[0].Duplicates != 1 {
-		t.Errorf("%+v", v)
+	var text strings.Builder
+	if err := find.WriteText(&text, answers); err != nil {
+		t.Fatal(err)
 	}
-	text = "no line"
-	if _, err := f.Answer(t.Context(), []find.Question{{ID: "z"}}); err != nil { // nothing of it is quarantined
-		t.Error(err)
+	quarantined := "  v2  AVAILABLE  (no readable lastUpdated)  quarantined: bad-number; record 3 of data/y.json.gz\n"
+	want := "Patient/a: unsettled: its last version was not written, so it is never deleted and never equal; duplicate rows: 1\n" +
+		"  v1  AVAILABLE  (no readable lastUpdated)  v1-0/Patient-v1-00000.ndjson, line 7; record 4711 of data/x.json.gz\n" + quarantined + quarantined
+	if text.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", &text, want)
 	}
-	if _, err := f.Answer(t.Context(), []find.Question{{ID: "a"}}); pipeline.KindOf(err) != pipeline.KindFatal {
+	f.Objects = f.Objects[:1]
+	if _, err := f.Answer(t.Context(), []find.Question{{ID: "a"}}); pipeline.KindOf(err) != pipeline.KindFatal || pipeline.HintOf(err) == "" {
 		t.Error(err)
 	}
 }

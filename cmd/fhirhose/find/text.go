@@ -116,14 +116,11 @@ func (a *Answer) words() []string {
 }
 
 func (v *Version) words() []string {
+	source := fmt.Sprintf("record %d of %s", v.Record, v.Object)
 	if v.Reason != "" {
-		all := []string{v.Outcome + ": " + v.Reason}
-		if v.Object != "" {
-			all = append(all, fmt.Sprintf("record %d of %s", v.Record, v.Object), "kept in "+v.Quarantine)
-		}
-		return all
+		return []string{v.Outcome + ": " + v.Reason, source}
 	}
-	all := []string{fmt.Sprintf("%s, line %d", v.File, v.Line)}
+	all := []string{fmt.Sprintf("%s, line %d", v.File, v.Line), source}
 	imported := v.Import != nil && v.Import.Done
 	switch i, r := v.Import, v.Refused; {
 	case i == nil:

@@ -7,11 +7,11 @@ import (
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/ledger"
 )
 
 // What an estimate assumes.
 const (
-	ledgerEntry = 75 // bytes per record
 	// HealthLake runs one import job at a time, and each folder is one.
 	ImportJobMinutes   = 15             // to start and end a job, whatever it holds
 	ImportBytesPerHour = 50_000_000_000 // while it runs
@@ -47,7 +47,7 @@ type Estimate struct {
 func Project(s *Sample, c *Contents, objects []pipeline.Object, spools bool, job *jobfile.Job) Estimate {
 	e := Estimate{Folders: map[string]int{}}
 	records, compressed := Totals(objects)
-	e.LedgerBytes = records * ledgerEntry
+	e.LedgerBytes = records * ledger.EstimatedBytes
 	perVersion := map[sequence][]int64{} // bytes of each type
 	contents := c.shares(s)
 	scale := 0.0
