@@ -232,8 +232,9 @@ type verifying struct {
 
 	// Of the data store at hand.
 	*destination
-	book   *ledger.Ledger
-	result *verification.Result
+	book    *ledger.Ledger
+	result  *verification.Result
+	refused func(*ledger.Entry) bool // by its import
 }
 
 // imported refuses to verify before all folders have arrived.
@@ -300,6 +301,9 @@ func (v *verifying) one(ctx context.Context, mode string, again bool) (*verifica
 	}
 	defer closeBook()
 	v.book = book
+	if v.refused, err = v.refusals(ctx); err != nil {
+		return nil, err
+	}
 	if err := v.mode.run(ctx, v); err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func verifyCounts(ctx context.Context, v *verifying) error {
 	v.seen.verifying("", func(t *metrics.VerifyTotals) { t.Step = "count" })
 	pause := cmp.Or(v.importPause, countPause)
 	counted, err := verify.Counts(ctx, v.book, v.destination.store, verify.CountOptions{
-		Types: healthlake.ResourceTypes(), Memory: v.memory(), Pause: pause, Patience: countPauses * pause,
+		Types: healthlake.ResourceTypes(), Memory: v.memory(), Refused: v.refused, Pause: pause, Patience: countPauses * pause,
 		Progress: func(settled, all int) {
 			v.seen.verifying("", func(t *metrics.VerifyTotals) { t.ResourcesDone, t.Resources = int64(settled), int64(all) })
 		},

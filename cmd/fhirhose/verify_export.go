@@ -49,7 +49,7 @@ func verifyExport(ctx context.Context, v *verifying) error {
 	}
 	o := verify.Options{
 		Dir: v.workDir(), Workers: v.job.Limits.Workers, Memory: v.memory(),
-		Imported: v.result.Changed, Marks: healthlake.Marks(),
+		Imported: v.result.Changed, Marks: healthlake.Marks(), Refused: v.refused,
 		Covered: func(lines, bytes int64) {
 			v.seen.verifying("", func(t *metrics.VerifyTotals) {
 				t.ResourcesDone, t.BytesDone, t.BytesSkipped = lines, bytes, bytes

@@ -56,9 +56,6 @@ func verifyHistories(ctx context.Context, v *verifying) error {
 	if err != nil {
 		return err
 	}
-	if q.Refused, err = v.refusals(ctx); err != nil {
-		return err
-	}
 	if err := q.Histories(ctx, v.book, v.destination.store.Answers(), p); err != nil {
 		return err
 	}
@@ -80,7 +77,7 @@ func verifySource(ctx context.Context, v *verifying) error {
 	if err != nil {
 		return err
 	}
-	q.Marks, q.Imported = verify.Marks{}, v.moved.Status.ExportTime
+	q.Marks, q.Imported, q.Refused = verify.Marks{}, v.moved.Status.ExportTime, nil
 	q.Skip = func(resourceType []byte) bool { return string(resourceType) == "Binary" }
 	if err := q.AtSource(ctx, v.book, live, p); err != nil {
 		return err
@@ -117,7 +114,7 @@ func (v *verifying) inquiry(lags time.Duration) (*verify.Inquiry, *verify.Progre
 	last, began, before := time.Now(), time.Now(), at.Progress.Part
 	q := &verify.Inquiry{
 		Options: verify.Options{
-			Dir: v.workDir(), Memory: v.memory(), Imported: v.result.Changed, Marks: healthlake.Marks(),
+			Dir: v.workDir(), Memory: v.memory(), Imported: v.result.Changed, Marks: healthlake.Marks(), Refused: v.refused,
 			Workers: max(4, min(64, v.job.Verify.RequestsPerSecond/4)), // answers take about 0.1 s
 		},
 		Lag:    lags * cmp.Or(v.importPause, verifyPause),

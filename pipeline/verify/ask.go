@@ -26,9 +26,6 @@ type Inquiry struct {
 	Lag time.Duration
 	// Skip tells of which types no resource is asked for; nil: of none.
 	Skip func(resourceType []byte) bool
-	// Refused tells whether the target's import reported that it refused a record;
-	// nil: nothing is known. See [Inquiry.Histories].
-	Refused func(*ledger.Entry) bool
 
 	// Report is told of each resource that is not OK, in the order of the ledger.
 	Report func(*Finding) error

@@ -69,7 +69,7 @@ type inquiry struct {
 
 func newInquiry(dir string) *inquiry {
 	q := &inquiry{}
-	q.Options = Options{Dir: dir, Imported: imported, Marks: Marks{
+	q.Options = Options{Dir: dir, Imported: imported, Refused: refused, Marks: Marks{
 		Extensions: []string{"http://healthlake.amazonaws.com/"}, Tags: []string{generatedTag},
 	}}
 	q.Report = func(f *Finding) error {

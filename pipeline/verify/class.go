@@ -93,11 +93,17 @@ const (
 	VersionRefused
 	// OutOfOrder: versions stand in another order.
 	OutOfOrder
+
+	// LeftOut: every version of the resource was kept back on the way, and none by a
+	// filter of the job alone: the move has quarantined it, or the target's import
+	// reported that it refused it. The target cannot have it from us.
+	LeftOut
 )
 
 var causeNames = [...]string{
 	"", "unreadable line", "unreadable line elsewhere", "export contradicts itself", "ambiguous id", "unsettled in the source",
 	"no answer for this resource", "a version is missing", "a version was refused by the import", "versions in another order",
+	"quarantined by the move, or refused by the import",
 }
 
 func (c Cause) String() string { return causeNames[c] }

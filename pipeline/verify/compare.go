@@ -146,7 +146,7 @@ func (c *comparison) read(ctx context.Context, book *ledger.Ledger) error {
 	if c.result.Anonymous, err = c.countAnonymous(); err != nil {
 		return err
 	}
-	c.judge = judge{imported: c.options.imported(), anonymous: c.result.Anonymous > 0}
+	c.judge = judge{imported: c.options.imported(), anonymous: c.result.Anonymous > 0, refused: c.options.Refused}
 	source, err := readSource(ctx, book, c.options.memory()/2)
 	if err != nil {
 		return err

@@ -20,6 +20,8 @@ type Counter interface {
 type CountOptions struct {
 	Types  []string // that are counted though the ledger does not know them
 	Memory int      // bytes; 0: 256 MiB
+	// Refused is that of [Options].
+	Refused func(*ledger.Entry) bool
 	// Patience is how long a count that differs is asked for again; 0: 5 minutes.
 	// Pause is the first one before that; 0: 5 seconds.
 	Patience, Pause time.Duration
@@ -31,7 +33,8 @@ type CountOptions struct {
 type Counted struct {
 	Live int64 // resources that the target should hold
 	// Uncertain ones may be in the target or not: nothing is known of the source's
-	// last version, or they were not deleted for their id is ambiguous.
+	// last version, they were not deleted for their id is ambiguous, or nothing of them
+	// was taken.
 	Uncertain map[Cause]int64
 	Target    int64 // resources that the target holds; 0 if it does not answer
 	Answered  bool
@@ -73,7 +76,7 @@ func Counts(ctx context.Context, book *ledger.Ledger, target Counter, o CountOpt
 	if o.Progress == nil {
 		o.Progress = func(int, int) {}
 	}
-	counted, err := countSource(ctx, book, o.Memory)
+	counted, err := countSource(ctx, book, &o)
 	if err != nil {
 		return nil, err
 	}
@@ -124,9 +127,9 @@ func countTarget(ctx context.Context, target Counter, counted map[string]*Counte
 }
 
 // countSource counts what the target should hold, type by type.
-func countSource(ctx context.Context, book *ledger.Ledger, memory int) (map[string]*Counted, error) {
+func countSource(ctx context.Context, book *ledger.Ledger, o *CountOptions) (map[string]*Counted, error) {
 	counted := make(map[string]*Counted)
-	for r, err := range book.Resources(ctx, memory) {
+	for r, err := range book.Resources(ctx, o.Memory) {
 		if err != nil {
 			return nil, err
 		}
@@ -136,6 +139,8 @@ func countSource(ctx context.Context, book *ledger.Ledger, memory int) (map[stri
 			counted[string(r.Type)] = c
 		}
 		switch {
+		case (r.Fate == ledger.Live || r.Fate == ledger.Unsettled) && newSide(r).leftOut(o.Refused):
+			c.Uncertain[LeftOut]++
 		case r.Fate == ledger.Live:
 			c.Live++
 		case r.Fate == ledger.Deleted && r.Ambiguous:

@@ -36,6 +36,7 @@ func countBook(t *testing.T) *ledger.Ledger {
 	add("Observation", "filtered", pipeline.Available, pipeline.OtherType)
 	add("Flag", "both", pipeline.Deleted, pipeline.NoReason)
 	add("Group", "both", pipeline.Available, pipeline.NoReason)
+	add("Observation", refusedAll, pipeline.Available, pipeline.NoReason)
 	add("Slot", "pending", pipeline.Pending, pipeline.IsPending)
 	return openLedger(t, entries, 4)
 }
@@ -51,7 +52,7 @@ func TestCounts(t *testing.T) {
 		settled := 0
 		began := time.Now()
 		counted, err := Counts(t.Context(), countBook(t), target, CountOptions{
-			Types: []string{"Account", "Basic", "Patient", "Parameters"}, Progress: func(n, _ int) { settled = n },
+			Types: []string{"Account", "Basic", "Patient", "Parameters"}, Refused: refused, Progress: func(n, _ int) { settled = n },
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -60,11 +61,14 @@ func TestCounts(t *testing.T) {
 			t.Errorf("it gave up after %s", waited)
 		}
 		want := map[string][3]int64{
-			"Patient": {1, 0, 0}, "Observation": {0, 0, 1}, "Flag": {0, 0, 1}, "Group": {}, "Slot": {}, "Account": {0, 3, 0}, "Basic": {}, "Parameters": {},
+			"Patient": {1, 0, 0}, "Observation": {0, 0, 2}, "Flag": {0, 0, 1}, "Group": {}, "Slot": {}, "Account": {0, 3, 0}, "Basic": {}, "Parameters": {},
 		}
 		for name, c := range counted {
 			if got := [3]int64{c.Missing(), c.Extra(), c.uncertain()}; got != want[name] {
 				t.Errorf("%s: missing, extra, uncertain %d, want %d", name, got, want[name])
+			}
+			if name == "Observation" && c.Uncertain[LeftOut] != 2 {
+				t.Errorf("left out: %v", c.Uncertain)
 			}
 			if c.Answered != (name != "Parameters") {
 				t.Errorf("%s: answered %t", name, c.Answered)
@@ -91,7 +95,7 @@ func TestCountsLag(t *testing.T) {
 			"Patient": late, "Observation": always(1), "Group": always(1), "Slot": always(0),
 			"Flag": func() int64 { asked++; return 0 },
 		}
-		counted, err := Counts(t.Context(), countBook(t), target, CountOptions{})
+		counted, err := Counts(t.Context(), countBook(t), target, CountOptions{Refused: refused})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,10 +114,10 @@ func TestCountsStop(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
 		defer cancel()
 		target := counter{"Patient": always(9), "Observation": always(1), "Group": always(1), "Slot": always(0), "Flag": always(0)}
-		if _, err := Counts(ctx, countBook(t), target, CountOptions{}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := Counts(ctx, countBook(t), target, CountOptions{Refused: refused}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
-		if _, err := Counts(t.Context(), countBook(t), failing{}, CountOptions{}); !errors.Is(err, errFailing) {
+		if _, err := Counts(t.Context(), countBook(t), failing{}, CountOptions{Refused: refused}); !errors.Is(err, errFailing) {
 			t.Error(err)
 		}
 	})

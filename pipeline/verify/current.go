@@ -27,7 +27,7 @@ type Reader interface {
 // ledger. It goes on from p, and tells in p how far it came. All goroutines have
 // ended when it returns.
 func (q *Inquiry) Current(ctx context.Context, book *ledger.Ledger, target Reader, p *Progress) error {
-	j := judge{imported: q.imported()}
+	j := judge{imported: q.imported(), refused: q.Refused}
 	return q.run(ctx, book, func(ctx context.Context, a *asker, s side) (verdict, error) {
 		out, _, err := a.current(ctx, &j, s, target)
 		return out, err

@@ -22,7 +22,7 @@ type Historian interface {
 // share, in the target's history: they must be there in their order, whatever
 // stands between them. It is used like [Inquiry.Current].
 func (q *Inquiry) Histories(ctx context.Context, book *ledger.Ledger, target Historian, p *Progress) error {
-	j := historyJudge{judge{imported: q.imported()}, q.Refused}
+	j := historyJudge{judge{imported: q.imported(), refused: q.Refused}}
 	return q.run(ctx, book, func(ctx context.Context, a *asker, s side) (out verdict, err error) {
 		var h history
 		for body, err := range target.History(ctx, string(s.Type), string(s.ID)) {
@@ -59,10 +59,7 @@ func (h *history) unreadable() (pipeline.Reason, bool) {
 }
 
 // historyJudge classes histories.
-type historyJudge struct {
-	judge
-	refused func(*ledger.Entry) bool
-}
+type historyJudge struct{ judge }
 
 func (j *historyJudge) class(s side, h *history) (out verdict) {
 	wanted, agreed := s.sent()
@@ -72,7 +69,7 @@ func (j *historyJudge) class(s side, h *history) (out verdict) {
 	case len(wanted) == 0:
 		return j.nothing(s, h)
 	case len(h.versions) == 0:
-		return verdict{class: Missing}
+		return verdict{class: Missing, cause: j.why(s, NoCause)}
 	}
 	if reason, bad := h.unreadable(); bad {
 		return verdict{class: Unchecked, cause: UnreadableLine, reason: reason}
@@ -92,7 +89,7 @@ func (j *historyJudge) nothing(s side, h *history) verdict {
 	if len(h.versions) == 0 && s.filteredOut() {
 		return verdict{class: NotMoved}
 	}
-	return verdict{class: Unchecked, cause: Unsettled}
+	return verdict{class: Unchecked, cause: j.why(s, Unsettled)}
 }
 
 // whole classes a resource of which every version that was written is there.

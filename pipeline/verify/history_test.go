@@ -149,6 +149,12 @@ var pasts = map[string]struct {
 		b.text += "second"
 		c.w.row(b, uint32(len(c.sources)), pipeline.Available, pipeline.NoReason)
 	}, Unchecked, Unsettled},
+	"every version was refused": {func(c *chronicle) {
+		for k := range c.sources {
+			c.refused[uint32(k)+1] = true
+		}
+		c.kept = nil
+	}, Missing, LeftOut},
 	"the last one is quarantined": {func(c *chronicle) {
 		c.w.row(c.b, uint32(len(c.sources))+1, pipeline.Available, pipeline.BadNumber)
 	}, Unchecked, Unsettled},

@@ -65,6 +65,7 @@ func (f *found) any(is func(*tuple) bool) bool {
 type judge struct {
 	imported  int64 // Unix ms
 	anonymous bool  // there are lines of which nobody knows whose they are
+	refused   func(*ledger.Entry) bool
 }
 
 // later tells whether the line was written after the import. A time that cannot
@@ -86,7 +87,7 @@ func (j *judge) unknown(f *found) (Class, Cause) {
 func (j *judge) absent(s side) (Class, Cause) {
 	switch s.Fate {
 	case ledger.Live:
-		return Missing, NoCause
+		return Missing, j.why(s, NoCause)
 	case ledger.Deleted:
 		switch {
 		case s.Ambiguous:
@@ -100,9 +101,18 @@ func (j *judge) absent(s side) (Class, Cause) {
 	case s.filteredOut():
 		return NotMoved, NoCause
 	case s.maybeDeleted():
-		return Unchecked, Unsettled
+		return Unchecked, j.why(s, Unsettled)
 	}
-	return Missing, NoCause
+	return Missing, j.why(s, NoCause)
+}
+
+// why is LeftOut where nothing of the resource can have arrived, or else what it is
+// otherwise.
+func (j *judge) why(s side, otherwise Cause) Cause {
+	if s.leftOut(j.refused) {
+		return LeftOut
+	}
+	return otherwise
 }
 
 // present classes a resource that both sides know.
@@ -118,7 +128,7 @@ func (j *judge) present(s side, f *found) (Class, Cause) {
 		if s.agreed() && f.any(func(t *tuple) bool { return s.wrote(t, false) }) {
 			return KnownStale, NoCause
 		}
-		return Unchecked, Unsettled
+		return Unchecked, j.why(s, Unsettled)
 	}
 	return j.live(s, f), NoCause
 }

@@ -16,7 +16,7 @@ type Asker struct {
 // NewAsker returns an asker. Of the options Dir, which must exist, Imported and Marks
 // count. A body over 16 MiB passes through a file in Dir, which is removed.
 func NewAsker(o Options) *Asker {
-	return &Asker{newAsker(&o, make(chan struct{}, 1), 0), judge{imported: o.imported()}}
+	return &Asker{newAsker(&o, make(chan struct{}, 1), 0), judge{imported: o.imported(), refused: o.Refused}}
 }
 
 // Current asks the target for the current version of a resource of the ledger, once,

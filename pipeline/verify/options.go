@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/ledger"
 )
 
 // Object is one exported object: NDJSON, one resource per line.
@@ -54,6 +55,9 @@ type Options struct {
 	Imported time.Time
 	// Marks are what the target adds of its own accord.
 	Marks Marks
+	// Refused tells whether the target's import reported that it refused a record that
+	// was written; nil: nothing is known.
+	Refused func(*ledger.Entry) bool
 	// Digested is told, from several goroutines, what was read; it may be nil.
 	Digested func(lines, bytes int64)
 	// Covered is told, before anything is read, what earlier calls have read; it may

@@ -95,6 +95,18 @@ const (
 	generatedTag        = `{"display":"SYSTEM_GENERATED"}`
 )
 
+// Beginnings of ids of which the target's import has refused every version, or the
+// first.
+const (
+	refusedAll   = "refused-all-"
+	refusedFirst = "refused-first-"
+)
+
+func refused(e *ledger.Entry) bool {
+	id := string(e.ID)
+	return strings.HasPrefix(id, refusedAll) || strings.HasPrefix(id, refusedFirst) && e.Version == 1
+}
+
 // defects are everything that may become of a resource. Names in capitals are
 // weaknesses of the verifier that this one replaces.
 var defects = map[string]func(w *world, b body){
@@ -281,6 +293,37 @@ var defects = map[string]func(w *world, b body){
 	},
 	"only version quarantined": func(w *world, b body) {
 		w.row(b, 1, pipeline.Available, pipeline.ContentMissing)
+		w.expect(b, Missing, LeftOut)
+	},
+	"only version quarantined, a delete": func(w *world, b body) {
+		w.row(b, 1, pipeline.Deleted, pipeline.BadNumber)
+		w.expect(b, Unchecked, LeftOut)
+	},
+	"only version quarantined, entered by hand": func(w *world, b body) {
+		w.row(b, 1, pipeline.Available, pipeline.BadNumber)
+		w.target(b)
+		w.expect(b, Unchecked, LeftOut)
+	},
+	"every version refused": func(w *world, b body) {
+		b.id = refusedAll + b.id
+		w.versions(b)
+		w.expect(b, Missing, LeftOut)
+	},
+	"refused, then quarantined": func(w *world, b body) {
+		b.id = refusedAll + b.id
+		w.row(b, w.versions(b)+1, pipeline.Available, pipeline.BadNumber)
+		w.expect(b, Missing, LeftOut)
+	},
+	"the first version refused, the second lost": func(w *world, b body) {
+		b.id = refusedFirst + b.id
+		w.row(b, 1, pipeline.Available, pipeline.NoReason)
+		w.row(b, 2, pipeline.Available, pipeline.NoReason)
+		w.expect(b, Missing, NoCause)
+	},
+	"one of two rows refused, nobody knows which": func(w *world, b body) {
+		b.id = refusedAll + b.id
+		w.row(b, 1, pipeline.Available, pipeline.NoReason)
+		w.row(b, 1, pipeline.Available, pipeline.NoReason)
 		w.expect(b, Missing, NoCause)
 	},
 	"last version quarantined, unknown content": func(w *world, b body) {
@@ -450,7 +493,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 }
 
 func options(dir string) Options {
-	return Options{Dir: dir, Workers: 2, Memory: minMemory, Imported: imported, Marks: healthLake}
+	return Options{Dir: dir, Workers: 2, Memory: minMemory, Imported: imported, Marks: healthLake, Refused: refused}
 }
 
 // TestEveryDefect plants each defect alone and among equal resources.

@@ -106,6 +106,26 @@ func (s side) filteredOut() bool {
 	return !slices.ContainsFunc(s.Versions, func(e ledger.Entry) bool { return e.Reason.Outcome() != pipeline.Filtered })
 }
 
+// leftOut tells whether no version can have arrived, though filters did not keep all
+// of them out: each that was written is among the refused. Of two rows of one version
+// only one may have been refused, so that nothing is said of these.
+func (s side) leftOut(refused func(*ledger.Entry) bool) bool {
+	kept := false
+	for i := range s.Versions {
+		e := &s.Versions[i]
+		switch {
+		case e.Reason.Outcome() == pipeline.Quarantined:
+			kept = true
+		case !e.Written():
+		case refused == nil || !refused(e) || i > 0 && s.Versions[i-1].Written() && s.Versions[i-1].Version == e.Version:
+			return false
+		default:
+			kept = true
+		}
+	}
+	return kept
+}
+
 // maybeDeleted tells whether a row of the last version is DELETED.
 func (s side) maybeDeleted() bool {
 	return slices.ContainsFunc(s.last, func(e ledger.Entry) bool { return e.Status == pipeline.Deleted })

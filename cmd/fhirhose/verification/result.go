@@ -43,7 +43,7 @@ type Result struct {
 	Checked int64                       `json:"checked"`
 	Classes map[string]int64            `json:"classes"`
 	Types   map[string]map[string]int64 `json:"types"` // resource type to class to number, without zeros
-	// Causes of "could not be checked", without zeros.
+	// Causes of "could not be checked", and of some that are missing, without zeros.
 	Causes map[string]int64 `json:"causes"`
 
 	// Findings is a file with a line of JSON for each resource that is not OK,
