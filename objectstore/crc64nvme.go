@@ -3,7 +3,8 @@ package objectstore
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"hash/crc64"
+
+	"github.com/minio/crc64nvme"
 )
 
 // CRC is a CRC-64/NVME, the checksum that S3 keeps of a whole object although
@@ -11,13 +12,8 @@ import (
 // Source: Amazon S3 User Guide, "Checking object integrity".
 type CRC uint64
 
-// nvme is the polynomial, bits reversed as hash/crc64 wants it.
-const nvme = 0x9a6c9329ac4bc9b5
-
-var nvmeTable = crc64.MakeTable(nvme)
-
 // Add returns the checksum after p follows.
-func (c CRC) Add(p []byte) CRC { return CRC(crc64.Update(uint64(c), nvmeTable, p)) }
+func (c CRC) Add(p []byte) CRC { return CRC(crc64nvme.Update(uint64(c), p)) }
 
 // Base64 returns the checksum as S3 writes it.
 func (c CRC) Base64() string {
@@ -30,7 +26,7 @@ func (c CRC) Base64() string {
 // size zero bytes are a linear map of the checksum over GF(2); squaring the map
 // of one zero bit doubles its length (as zlib's crc32_combine does).
 func (c CRC) Join(next CRC, size int64) CRC {
-	zeros := matrix{0: nvme}
+	zeros := matrix{0: crc64nvme.NVME}
 	for i := 1; i < len(zeros); i++ {
 		zeros[i] = 1 << (i - 1)
 	}
