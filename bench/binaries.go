@@ -58,10 +58,10 @@ func measureBinaries(ctx context.Context, s *settings) (string, error) {
 type binaryMeasurement struct {
 	*settings
 	*gateway
-	shape             contentShape
-	from              contents
-	move, rclone, aws *contender
-	served            []served
+	shape                    contentShape
+	from                     contents
+	move, rclone, aws, floor *contender
+	served                   []served
 }
 
 // served is what the server had used when a contender began.
@@ -107,9 +107,16 @@ func (m *binaryMeasurement) makeContenders() {
 	if firstLine("node", "--version") == "missing" {
 		m.rclone.failure, m.aws.failure = "no node", "no node"
 	}
-	for _, e := range []*contender{m.move, m.rclone, m.aws} {
+	m.floor = &contender{name: "the same bytes read and sent, and nothing done (floor)", commands: func(out string) ([][]string, error) {
+		return [][]string{{self(), "floor", strings.TrimPrefix(m.endpoint, "http://"), m.bucketName(), copyBucket, filepath.Base(out)}}, nil
+	}}
+	for _, e := range m.all() {
 		m.noteServer(e)
 	}
+}
+
+func (m *binaryMeasurement) all() []*contender {
+	return []*contender{m.move, m.rclone, m.aws, m.floor}
 }
 
 // noteServer notes what the server has used whenever the contender begins.
@@ -166,10 +173,11 @@ func (m *binaryMeasurement) published(name, remote string, program []string) *co
 	}}
 }
 
-// run lets move and the fast tool take turns, and measures the slow one once.
+// run lets move, the fast tool and the floor take turns, and measures the slow
+// tool once.
 func (m *binaryMeasurement) run(ctx context.Context) error {
 	name := "binaries " + m.shape.String()
-	fast := &contest{settings: m.settings, name: name, input: m.from.export, rounds: min(3, m.rounds), entries: []*contender{m.move, m.rclone}}
+	fast := &contest{settings: m.settings, name: name, input: m.from.export, rounds: min(3, m.rounds), entries: []*contender{m.move, m.rclone, m.floor}}
 	if err := fast.run(ctx); err != nil {
 		return err
 	}
@@ -202,9 +210,14 @@ func (m *binaryMeasurement) judge() error {
 	return nil
 }
 
+// awsAgainst is how many times longer the slow tool's run took than e's.
+func (m *binaryMeasurement) awsAgainst(e *contender) float64 {
+	return m.aws.of(wallOf).median / e.of(wallOf).median
+}
+
 func (m *binaryMeasurement) write(b *strings.Builder) {
 	title := fmt.Sprintf("%d of %d kB", m.shape.objects, m.shape.size/1000)
-	for _, e := range []*contender{m.move, m.rclone, m.aws} {
+	for _, e := range m.all() {
 		if e.failed() {
 			fmt.Fprintf(b, "| %s | %s | failed: %s | | | | | |\n", title, e.name, cell(e.failure))
 			continue
@@ -213,11 +226,17 @@ func (m *binaryMeasurement) write(b *strings.Builder) {
 		switch {
 		case e == m.move:
 			rss = rssCell(e, binaryMemory)
-		case !m.move.failed():
-			ratio := e.against(m.move, wallOf)
-			if e == m.aws { // its one run is no pair of any
-				ratio = spreadOf([]float64{e.of(wallOf).median / m.move.of(wallOf).median})
+		case m.move.failed():
+		case e == m.floor:
+			faster = e.against(m.move, wallOf).String()
+		case e == m.aws: // its one run is no pair of any
+			ratio := m.awsAgainst(m.move)
+			faster = fmt.Sprintf("%.2f: %s", ratio, met(ratio >= binaryBar))
+			if !m.floor.failed() {
+				faster += fmt.Sprintf("; the floor is by %.2f", m.awsAgainst(m.floor))
 			}
+		default:
+			ratio := e.against(m.move, wallOf)
 			faster = fmt.Sprintf("%v: %s", ratio, met(ratio.median >= binaryBar))
 		}
 		fmt.Fprintf(b, "| %s | %s | %v | %s | %.2f | %.2f | %s | %s |\n", title, e.name, e.of(wallOf), faster, e.median().CPU.Seconds(), m.servedTo(e).median, rss, e.equal)

@@ -26,6 +26,8 @@ func run(ctx context.Context, args []string) error {
 			return generateCommand(ctx, args[1:])
 		case "gunzip": // a contender: see gunzip.go
 			return gunzip(args[1:])
+		case "floor": // a contender: see floor.go
+			return floor(ctx, args[1:])
 		case "pipeline": // a contender: see cuts.go
 			return pipelineCommandLine(ctx, args[1:])
 		case "compare":
