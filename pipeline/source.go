@@ -8,17 +8,23 @@ import (
 
 // Object is one input file of a source.
 type Object struct {
-	Key   string   // as the source's manifest names it
-	Items int64    // records that the manifest promises
-	MD5   [16]byte // of the compressed bytes, from the manifest
-	Size  int64    // compressed bytes, from stat or HEAD
+	Key     string   // as the source's manifest names it
+	Items   int64    // records that the manifest promises, or Unpromised
+	MD5     [16]byte // of the compressed bytes, from the manifest; if it has none, what tells one object from another
+	Size    int64    // compressed bytes, from stat or HEAD
+	Version uint32   // of every record, where the source's layout says it; else 0
 }
+
+// Unpromised is Object.Items of a source whose manifest promises neither a number
+// of records nor an MD5.
+const Unpromised = -1
 
 // Source is where records come from.
 type Source interface {
 	// Objects returns every input object in the order in which the job takes
-	// them: by Items descending, then by Key. The list is fixed once Source is
-	// opened, and part of the job's fingerprint.
+	// them: by Items descending, then by Key; Unpromised ones by Size descending,
+	// then by Key. The list is fixed once Source is opened, and part of the job's
+	// fingerprint.
 	Objects() []Object
 
 	// Spools tells whether staging takes local space in `state`, as a download
@@ -34,7 +40,8 @@ type Source interface {
 	Discard(i int) error
 
 	// Stage makes object i locally readable and proves that its bytes are
-	// those that the manifest promises (I9). What an earlier run staged and
+	// those that the manifest promises (I9); of an Unpromised one it counts the
+	// records. What an earlier run staged and
 	// verified is neither fetched nor hashed again. It may be called for
 	// several objects at the same time. Errors name the object and carry a
 	// hint; a mismatch is KindFatal.
@@ -47,4 +54,8 @@ type Staged interface {
 	// that what was read is what was verified: an object that changed in
 	// between is a KindFatal error that names it.
 	Open() (io.ReadCloser, error)
+
+	// Records returns how many records the object holds: as the manifest promises,
+	// or as Stage has counted them. Whoever reads them must find as many (I4).
+	Records() int64
 }

@@ -74,7 +74,7 @@ func (c *cli) check(ctx context.Context, job *jobfile.Job, writeProbe bool) erro
 func (c *cli) checkWith(ctx context.Context, job *jobfile.Job, f checkFlags) error {
 	r := &survey.Result{
 		Job: job.Name, Warnings: append([]string{}, job.Warnings...), Problems: []survey.Problem{}, File: job.File,
-		Source: job.Source.Export.String(), Output: job.Output().String(), State: job.State,
+		Source: job.Source.Location().String(), Output: job.Output().String(), State: job.State,
 		StateFree: statedir.Free(job.State), SinkFree: -1,
 		Probes: []string{}, Unseen: []string{},
 	}
@@ -139,9 +139,9 @@ func checkState(job *jobfile.Job, r *survey.Result, writeProbe bool) {
 }
 
 // checkSource opens the source and samples it. It returns nil if that failed.
-func checkSource(ctx context.Context, w *wiring, r *survey.Result) exportSource {
+func checkSource(ctx context.Context, w *wiring, r *survey.Result) jobSource {
 	job := w.job
-	if job.Source.Export.IsZero() && !job.Source.Table.IsZero() {
+	if job.Source.Location().IsZero() && !job.Source.Table.IsZero() {
 		checkTable(ctx, w, r)
 		return nil
 	}
@@ -154,6 +154,9 @@ func checkSource(ctx context.Context, w *wiring, r *survey.Result) exportSource 
 	objects := source.Objects()
 	r.Source, r.ExportTime, r.Objects = source.Folder(), source.ExportTime(), len(objects)
 	r.Records, r.Compressed = survey.Totals(objects)
+	if left := unnamed(ctx, source); left != "" {
+		r.Warn("%s", left)
+	}
 	if !r.JudgeArchive(w.heads) {
 		return source
 	}
@@ -164,6 +167,9 @@ func checkSource(ctx context.Context, w *wiring, r *survey.Result) exportSource 
 	}
 	r.Sample = sample
 	checkContents(ctx, w, r)
+	if r.Plain = !job.Source.Folders.IsZero(); r.Plain {
+		r.Records = sample.Extrapolate(r.Compressed)
+	}
 	estimate := survey.Project(sample, r.Contents, objects, source.Spools(), job)
 	r.Estimate = &estimate
 	if source.Spools() && sample.Records > 0 {
@@ -178,7 +184,7 @@ func checkSource(ctx context.Context, w *wiring, r *survey.Result) exportSource 
 // checkSourceBucket looks at the bucket before anything is read: what it says
 // may explain why that fails.
 func checkSourceBucket(ctx context.Context, w *wiring, r *survey.Result) {
-	if !w.job.Source.Export.IsS3() {
+	if !w.job.Source.Location().IsS3() {
 		return
 	}
 	store, err := w.openSourceStore(ctx)
@@ -216,7 +222,7 @@ func checkSink(ctx context.Context, w *wiring, r *survey.Result, writeProbe bool
 }
 
 // checkFit refuses limits that cannot hold the job.
-func checkFit(job *jobfile.Job, r *survey.Result, source exportSource, sink *openedSinks) {
+func checkFit(job *jobfile.Job, r *survey.Result, source jobSource, sink *openedSinks) {
 	if _, err := records.New(recordOptions(job), source, sink.of, nil, slog.New(slog.DiscardHandler)); err != nil {
 		r.Fail(err)
 	}
@@ -234,7 +240,7 @@ func checkFit(job *jobfile.Job, r *survey.Result, source exportSource, sink *ope
 }
 
 // spoolNeeded is what the objects that lanes hold take in state.
-func spoolNeeded(job *jobfile.Job, source exportSource) (need int64) {
+func spoolNeeded(job *jobfile.Job, source jobSource) (need int64) {
 	if !source.Spools() {
 		return 0
 	}
@@ -247,7 +253,7 @@ func spoolNeeded(job *jobfile.Job, source exportSource) (need int64) {
 
 // checkOwner asks whether sink and state belong to this job, as far as they
 // belong to one at all.
-func checkOwner(ctx context.Context, job *jobfile.Job, r *survey.Result, source exportSource, sink *openedSinks) {
+func checkOwner(ctx context.Context, job *jobfile.Job, r *survey.Result, source jobSource, sink *openedSinks) {
 	if _, err := os.Stat(filepath.Join(job.State, checkpointFile)); err == nil {
 		checkCheckpoint(job, r, source)
 		return
@@ -287,7 +293,7 @@ func isAbsent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, objectstore.ErrNotFound)
 }
 
-func checkCheckpoint(job *jobfile.Job, r *survey.Result, source exportSource) {
+func checkCheckpoint(job *jobfile.Job, r *survey.Result, source jobSource) {
 	if _, held := statedir.Holder(job.State); held {
 		return
 	}
@@ -299,7 +305,7 @@ func checkCheckpoint(job *jobfile.Job, r *survey.Result, source exportSource) {
 }
 
 // openCheckpoint opens the checkpoint that is there, and closes it.
-func openCheckpoint(job *jobfile.Job, source exportSource) error {
+func openCheckpoint(job *jobfile.Job, source jobSource) error {
 	options := recordOptions(job)
 	store, err := checkpoint.Open(filepath.Join(job.State, checkpointFile), checkpoint.NewIdentity(options.Shape(), source.Objects()))
 	if err != nil {

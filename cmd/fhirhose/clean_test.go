@@ -147,7 +147,7 @@ func TestClean(t *testing.T) {
 		before := r.keys()
 		r.run(0, "clean", verified)
 		r.says("folders              s3://bucket/out/a: ", "; STAYS: --ledger removes it", "import output        s3://bucket/results: ", "verification export ",
-			"DynamoDB export      not of this job", "1 unfinished upload", "left alone, since this job is not known", "nothing was removed: --yes removes it")
+			"source               not of this job", "1 unfinished upload", "left alone, since this job is not known", "nothing was removed: --yes removes it")
 		if versions {
 			r.says("2 noncurrent versions", "keeps old versions")
 		}

@@ -53,6 +53,10 @@ another, 12 not authorised, 130/143 stopped by a signal.`,
 			if err != nil {
 				return err
 			}
+			if !job.Source.Folders.IsZero() {
+				_, err := fmt.Fprintf(c.stdout, "job %s: nothing to export: it moves folders of the FHIR Works tool; go on with fhirhose move\n", job.Name)
+				return err
+			}
 			if job.Source.Table.IsZero() {
 				return usageError(errors.New("the job names no table to export"),
 					"set source.dynamodb_export.table_arn and export_to instead of location; or go on with fhirhose move")

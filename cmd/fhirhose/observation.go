@@ -157,7 +157,7 @@ func (o *observation) status() metrics.Status {
 		s.Phase = metrics.PhaseStarting
 	}
 	s.Build, s.Format = o.build, pipeline.FormatVersion
-	s.Source, s.Sink = o.job.Source.Export.String(), o.job.Sink.Location.String()
+	s.Source, s.Sink = o.job.Source.Location().String(), o.job.Sink.Location.String()
 	s.StateFree = statedir.Free(o.job.State)
 	s.StagedBytes = o.staged.Load()
 	o.mu.Lock()

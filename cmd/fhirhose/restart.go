@@ -107,7 +107,7 @@ func (c *cli) confirm(ctx context.Context, op, question string) error {
 }
 
 // planRemoval finds what this run has written.
-func planRemoval(ctx context.Context, job *jobfile.Job, source exportSource, sink *openedSinks) (*removal.Plan, error) {
+func planRemoval(ctx context.Context, job *jobfile.Job, source jobSource, sink *openedSinks) (*removal.Plan, error) {
 	claim, err := readClaim(ctx, &sink.openedSink)
 	if err != nil && !isAbsent(err) {
 		return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/fhirhose/fhirhose/checkpoint"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/survey"
 	"github.com/fhirhose/fhirhose/objectstore"
@@ -18,6 +20,8 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline/records"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
 	"github.com/fhirhose/fhirhose/sources/dynamoexport"
+	"github.com/fhirhose/fhirhose/sources/fhirworks/folders"
+	"github.com/fhirhose/fhirhose/sources/staging"
 )
 
 // Names in the state directory.
@@ -34,6 +38,9 @@ func openMover(ctx, running context.Context, job *jobfile.Job, seen *observation
 	source, err := w.openSource(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if left := unnamed(ctx, source); left != "" {
+		log.Warn(left)
 	}
 	sink, err := w.openSink(ctx, running)
 	if err != nil {
@@ -102,6 +109,7 @@ func convertOptions(job *jobfile.Job) convert.Options {
 	return convert.Options{
 		Tenant: job.Source.Tenant, Types: job.Source.Types, Deleted: job.Source.Deleted,
 		Since: bound(job.Source.Since), Until: bound(job.Source.Until), MaxLine: caps(job).MaxLine(),
+		Resources: !job.Source.Folders.IsZero(),
 	}
 }
 
@@ -113,8 +121,8 @@ func bound(at time.Time) string {
 	return at.UTC().Format(time.RFC3339Nano)
 }
 
-// exportSource is what check asks of a source beyond the pipeline's questions.
-type exportSource interface {
+// jobSource is what check asks of a source beyond the pipeline's questions.
+type jobSource interface {
 	pipeline.Source
 	Folder() string
 	Peek(ctx context.Context, i int, limit int64) ([]byte, error)
@@ -130,28 +138,61 @@ type wiring struct {
 	attempts  int           // of each call of S3; 0: as many as a move makes
 }
 
-func (w *wiring) openSource(ctx context.Context) (exportSource, error) {
+func (w *wiring) openSource(ctx context.Context) (jobSource, error) {
 	if err := w.job.Sourced(); err != nil {
 		return nil, err
 	}
 	from := w.job.Source
-	options := dynamoexport.Options{Location: from.Export.String(), StateDir: w.job.State, Staged: w.seen.onStaged}
-	if from.Export.IsS3() {
+	var bucket staging.Bucket
+	if from.Location().IsS3() {
 		store, err := w.openSourceStore(ctx)
 		if err != nil {
 			return nil, err
 		}
-		options.Bucket = store
+		bucket = store
 		if w.heads != nil {
-			w.heads.Store, options.Bucket = store, w.heads
+			w.heads.Store, bucket = store, w.heads
 		}
 	}
-	return dynamoexport.Open(ctx, options)
+	if !from.Folders.IsZero() {
+		source, err := folders.Open(ctx, folders.Options{
+			Location: from.Folders.String(), Bucket: bucket, Tenant: from.Tenant, StateDir: w.job.State, Staged: w.seen.onStaged,
+		})
+		if err != nil {
+			return nil, err // a nil *Source in the interface would not be nil
+		}
+		return source, nil
+	}
+	source, err := dynamoexport.Open(ctx, dynamoexport.Options{
+		Location: from.Export.String(), Bucket: bucket, StateDir: w.job.State, Staged: w.seen.onStaged,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return source, nil
+}
+
+// unnamed tells what lies beside folders of the FHIR Works tool and is not moved,
+// because migration_output.json does not name it; "" if there is nothing to tell.
+func unnamed(ctx context.Context, source jobSource) string {
+	from, ok := source.(*folders.Source)
+	if !ok {
+		return ""
+	}
+	left, err := from.Unnamed(ctx)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("what migration_output.json does not name cannot be seen: %v", err)
+	case left.Files == 0:
+		return ""
+	}
+	return fmt.Sprintf("beside the folders lies what migration_output.json does not name and is not moved: %s, %s; the first is %s",
+		human.Plural(left.Files, "file"), human.Bytes(left.Bytes), left.First)
 }
 
 func (w *wiring) openSourceStore(ctx context.Context) (*objectstore.Store, error) {
 	from := w.job.Source
-	return w.openStore(ctx, from.Export, objectstore.Options{
+	return w.openStore(ctx, from.Location(), objectstore.Options{
 		Region: from.Region, PathStyle: from.S3.PathStyle, ExpectedBucketOwner: from.Owner,
 	})
 }

@@ -15,7 +15,7 @@ import (
 type Record struct {
 	Type        []byte                  // FHIR resource type; nil if unreadable
 	ID          []byte                  // FHIR id, without tenant; nil if unreadable
-	Version     uint32                  // vid; 0 if unreadable
+	Version     uint32                  // vid, or meta.versionId of a resource; 0 if unreadable
 	Status      pipeline.DocumentStatus // StatusUnknown if unreadable
 	LastUpdated int64                   // meta.lastUpdated, Unix ms; math.MinInt64 if unreadable
 	LockEnd     int64                   // lockEndTs, Unix ms; 0 if there is none
@@ -42,6 +42,10 @@ type Record struct {
 
 // Converter converts rows, one at a time. Its buffers are reused.
 type Converter struct {
+	// Version is that of every resource to come, as the folder of its file says, or
+	// 0; of Options.Resources alone.
+	Version uint32
+
 	filter
 	tape   canon.Tape
 	labels digest.Labels
@@ -52,26 +56,40 @@ type Converter struct {
 	halves []byte // Before and After of a Binary
 }
 
+// Room is what a line that is written may be longer than the one that it was.
+const Room = 256
+
 // Convert appends the FHIR JSON line of a row, with its LF, to dst if the row is
 // to be written; else it returns dst with its content unchanged. line is one
-// line of an export, with or without its line end; if it has canon.Room bytes of
-// capacity behind its length, they change during the call. r is overwritten.
+// line of an export, or one resource, with or without its line end; if it has
+// canon.Room bytes of capacity behind its length, they change during the call. r is
+// overwritten.
 //
 // In a job without tenant, a row with MultiTenant set is never written: the
 // caller stops the job.
 func (c *Converter) Convert(dst, line []byte, r *Record) []byte {
 	*r = Record{LastUpdated: math.MinInt64, Unknown: r.Unknown[:0]}
 	start := len(dst)
-	dst = slices.Grow(dst, len(line)+canon.Room)
-	c.tape.Reset(line, dst, 1)
+	dst = slices.Grow(dst, len(line)+Room)
 	c.labels.Reset()
 	c.row.reset()
-	end := c.scan(start)
-	c.tape.Release()
+	var end int
+	if c.resources {
+		c.scanResource(line, dst, start)
+	} else {
+		c.tape.Reset(line, dst, 1)
+		end = c.scan(start)
+		c.tape.Release()
+	}
 	if r.Reason = c.judge(r); r.Reason != pipeline.NoReason {
 		return dst
 	}
-	out := c.addTags(dst[:end], r.Status == pipeline.Deleted)
+	var out []byte
+	if c.resources {
+		out = c.appendResource(dst, line)
+	} else {
+		out = c.addTags(dst[:end], r.Status == pipeline.Deleted)
+	}
 	out = append(out, '\n')
 	if c.maxLine > 0 && int64(len(out)-start) > c.maxLine {
 		r.Reason = pipeline.OverFileCap

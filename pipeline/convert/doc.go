@@ -13,6 +13,9 @@
 // does not: it is noted and passed over, because the row's identity and the
 // filters come before it in the rules.
 //
+// With Options.Resources a line is a resource already, as the FHIR Works tool has
+// made it of a row (resource.go): it stays as it is, and the same is said of it.
+//
 // In a job of [AllTenants] each row says its tenant, or none if any of its three
 // fields contradicts. Of a Binary, whose content a second pipeline adds, a row
 // also gives the halves of the canonical text around it (binary.go).

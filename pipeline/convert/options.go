@@ -18,6 +18,10 @@ type Options struct {
 	Deleted bool     // false: rows with documentStatus DELETED are filtered
 	MaxLine int64    // longest output line, with its LF, that fits a file; 0: no cap
 
+	// Resources says that lines are FHIR resources as the FHIR Works tool writes them,
+	// not rows of its table. They name no tenant, so that Tenant means nothing then.
+	Resources bool
+
 	// BinaryField is where the content of a Binary will be: "data" in R4,
 	// "content" in STU3. "": rows of type Binary are like any others.
 	BinaryField string
@@ -32,17 +36,23 @@ type filter struct {
 	deleted      bool
 	maxLine      int64
 	binaryField  string
+	resources    bool
 }
 
 // New returns a Converter; one goroutine may use it at a time. An option that
 // cannot be used is an error of KindConfig.
 func New(o Options) (*Converter, error) {
-	f := filter{tenants: o.Tenant != "", tenant: o.Tenant, deleted: o.Deleted, maxLine: o.MaxLine, binaryField: o.BinaryField}
+	f := filter{tenants: o.Tenant != "", tenant: o.Tenant, deleted: o.Deleted, maxLine: o.MaxLine, binaryField: o.BinaryField, resources: o.Resources}
 	switch {
+	case o.Resources && (o.Tenant == AllTenants || o.BinaryField != ""):
+		return nil, badOption("source.fhirworks_folders", "a resource names no tenant, and what a Binary contains is in it")
 	case o.Tenant == AllTenants:
 		f.tenant = ""
 	case f.tenants && !isTenant([]byte(o.Tenant)):
 		return nil, badOption("source.tenant", "a tenant id is 1 to 64 letters, digits, '-' or '_'; \"*\" means all tenants")
+	}
+	if o.Resources {
+		f.tenants, f.tenant = false, ""
 	}
 	var err error
 	if f.since, err = bound("source.since", o.Since); err != nil {

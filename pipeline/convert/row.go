@@ -24,6 +24,9 @@ type row struct {
 	updated    instant // its value, if updatedOK
 	updatedOK  bool
 
+	dated   bool // a resource has the tag of its time already
+	deleted bool // and the tag of a row that was DELETED
+
 	unknown []span // names of unknown attributes in the canonical text
 	content []byte // canonical text for the content digest
 

@@ -84,6 +84,9 @@ func (c *Converter) identify(r *Record) (pipeline.Reason, string) {
 		return pipeline.BadID, "id"
 	}
 	r.ID = id
+	if c.resources {
+		return c.identifyVersion(r)
+	}
 	switch {
 	case !row.has(attrVersion):
 		return pipeline.NoVersion, "vid"

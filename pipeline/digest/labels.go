@@ -88,12 +88,32 @@ func (l *Labels) addTags(member []byte) {
 	l.text = append(l.text, ']')
 }
 
+// Added tells which of the tags that package convert adds are in the canonical text
+// of a list of tags.
+func Added(list []byte) (updated, deleted bool) {
+	for list = list[1:]; list[0] != ']'; {
+		n := canon.Element(list)
+		switch tag := list[:n]; {
+		case string(tag) == deletedTag:
+			deleted = true
+		case ours(tag):
+			updated = true
+		}
+		if list = list[n:]; list[0] == ',' {
+			list = list[1:]
+		}
+	}
+	return updated, deleted
+}
+
+// deletedTag is canonical text.
+const deletedTag = `{"code":"DELETED","display":"DELETED"}`
+
 // ours tells whether a tag, in canonical text, is one of those that package
 // convert adds: exactly code and display, and no system.
 func ours(tag []byte) bool {
-	const deleted = `{"code":"DELETED","display":"DELETED"}`
 	const updated = `{"code":"originalLastUpdated","display":"`
-	if string(tag) == deleted {
+	if string(tag) == deletedTag {
 		return true
 	}
 	display, ok := bytes.CutPrefix(tag, []byte(updated))

@@ -34,10 +34,13 @@ func (m *Mover) balance(parts []part) error {
 		read += m.tally(parts[i].tenant).sum().Read
 	}
 	for i := range m.objects {
-		promised += m.objects[i].Items
+		if m.objects[i].Items != pipeline.Unpromised {
+			promised += m.objects[i].Items
+		}
 	}
+	promised += m.live.totals.Counted
 	if all := m.live.totals.sum().Read; read != promised || all != promised {
-		return unbalanced(fmt.Errorf("%d records read, %d of all tenants, %d promised by the manifest", all, read, promised))
+		return unbalanced(fmt.Errorf("%d records read, %d of all tenants, %d promised by the manifest or counted before", all, read, promised))
 	}
 	return nil
 }

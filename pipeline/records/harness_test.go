@@ -17,17 +17,19 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 	"github.com/fhirhose/fhirhose/sinks/folder"
 	"github.com/fhirhose/fhirhose/sources/dynamoexport"
+	"github.com/fhirhose/fhirhose/sources/fhirworks/folders"
 )
 
 // disk is an export and a sink on the local disk.
 type disk struct {
 	Export, Sink string                                // Sink is the job's own folder, <root>/job
+	Folders      string                                // of the FHIR Works tool, instead of Export
 	All          bool                                  // tenants have theirs: <root>/<tenant>/job
 	wrap         func(pipeline.Source) pipeline.Source // nil: the source as it is
 }
 
 func (d disk) Open(ctx context.Context, state string) (pipeline.Source, recordstest.Sinks, func(), error) {
-	source, err := dynamoexport.Open(ctx, dynamoexport.Options{Location: d.Export, StateDir: state})
+	source, err := d.source(ctx, state)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -41,6 +43,13 @@ func (d disk) Open(ctx context.Context, state string) (pipeline.Source, recordst
 		return d.wrap(source), sinks, func() {}, nil
 	}
 	return source, sinks, func() {}, nil
+}
+
+func (d disk) source(ctx context.Context, state string) (pipeline.Source, error) {
+	if d.Folders != "" {
+		return folders.Open(ctx, folders.Options{Location: d.Folders, StateDir: state})
+	}
+	return dynamoexport.Open(ctx, dynamoexport.Options{Location: d.Export, StateDir: state})
 }
 
 // folder is that of a tenant.

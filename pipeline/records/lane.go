@@ -53,6 +53,13 @@ func (l *lane) begin(staged pipeline.Staged, start position) {
 	l.mu.Unlock()
 }
 
+// records returns how many the object must hold.
+func (l *lane) records() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.staged.Records()
+}
+
 // inflated is called by the token's holder after it has inflated a batch. It
 // tells whether the token goes back to the ready queue at once.
 func (l *lane) inflated(last bool) (again bool) {
@@ -98,7 +105,7 @@ func (l *lane) open(m *Mover) error {
 	l.object = compressed
 	source := io.Reader(&countedReader{compressed, m})
 	if l.reader == nil {
-		l.reader = split.NewReader(source, split.Options{BatchBytes: m.options.BatchBytes})
+		l.reader = split.NewReader(source, split.Options{BatchBytes: m.options.BatchBytes, Plain: m.options.Convert.Resources})
 	} else {
 		l.reader.Reset(source)
 	}
@@ -137,6 +144,14 @@ func (r *countedReader) Read(p []byte) (int, error) {
 
 // requeue puts a lane's token into the queue. There are as many places as lanes.
 func (m *Mover) requeue(l *lane) { m.ready <- l }
+
+// miscounted is an object of which not as many records were read as there were.
+func miscounted(object pipeline.Object, read, counted int64) error {
+	if object.Items != pipeline.Unpromised {
+		return contradiction(object, fmt.Errorf("it holds %d records, the manifest promises %d", read, counted))
+	}
+	return changed(object, fmt.Errorf("it held %d records when it was looked at, now %d", counted, read))
+}
 
 // contradiction is an object whose MD5 is right and whose content is not (I9).
 func contradiction(object pipeline.Object, err error) error {

@@ -42,11 +42,14 @@ type totals struct {
 	tally
 	// Tenants sum up to the tally; nil in a job of one tenant. "" has the records
 	// without a certain tenant.
-	Tenants        map[string]*tally `json:"tenants,omitempty"`
-	Inflated       int64             `json:"inflated_bytes"`
-	ObjectsDone    int               `json:"objects_done"`
-	InputBytesDone int64             `json:"input_bytes_done"`
-	Elapsed        float64           `json:"elapsed_seconds"`
+	Tenants     map[string]*tally `json:"tenants,omitempty"`
+	Inflated    int64             `json:"inflated_bytes"`
+	ObjectsDone int               `json:"objects_done"`
+	// Counted is what the first read has found in the objects that are done, where
+	// nothing promises it.
+	Counted        int64   `json:"counted_records,omitempty"`
+	InputBytesDone int64   `json:"input_bytes_done"`
+	Elapsed        float64 `json:"elapsed_seconds"`
 }
 
 // tally is what became of records, of all or of one tenant.
@@ -154,11 +157,14 @@ func (y *tally) unknown(name string, n int64) {
 	y.Unknown[name] += n
 }
 
-func (v *live) objectDone(object pipeline.Object) {
+func (v *live) objectDone(object pipeline.Object, counted int64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.totals.ObjectsDone++
 	v.totals.InputBytesDone += object.Size
+	if object.Items == pipeline.Unpromised {
+		v.totals.Counted += counted
+	}
 }
 
 func (v *live) fileOpened() {

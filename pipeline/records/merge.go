@@ -2,7 +2,6 @@ package records
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -202,11 +201,12 @@ func (g *merger) send(ctx context.Context, b *batch) error {
 // endObject checks the object's count (I9) and gives the lane the next object.
 func (g *merger) endObject(l *lane) error {
 	object := g.m.objects[l.at.Object]
-	if l.at.Records != object.Items {
-		return contradiction(object, fmt.Errorf("it holds %d records, the manifest promises %d", l.at.Records, object.Items))
+	counted := l.records()
+	if l.at.Records != counted {
+		return miscounted(object, l.at.Records, counted)
 	}
 	g.done = append(g.done, l.at.Object)
-	g.m.live.objectDone(object)
+	g.m.live.objectDone(object, counted)
 	g.assign(l)
 	return nil
 }

@@ -131,8 +131,9 @@ func (w *worker) convert(b *batch, object int) {
 	b.object, b.last, b.end = object, in.Last, in.End
 	w.batches++
 	w.out, w.lines = w.out[:0], w.lines[:0]
+	w.converter.Version = w.m.objects[object].Version
 	if b.heavy {
-		w.out = slices.Grow(w.out, len(in.Data)) // at once: what grows leaves garbage behind
+		w.out = slices.Grow(w.out, len(in.Data)+len(in.Lines)*convert.Room) // at once: what grows leaves garbage behind
 	}
 	for i, source := range in.Lines {
 		number := in.First + int64(i)

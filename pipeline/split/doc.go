@@ -1,4 +1,4 @@
-// Package split turns the compressed bytes of one object into [Batch]es of whole
+// Package split turns the stored bytes of one object into [Batch]es of whole
 // lines. It is shared by all sources and knows nothing of what a line means.
 //
 // It promises:
@@ -14,6 +14,8 @@
 //     line longer than [pipeline.MaxRecordBytes] is discarded as a stream.
 //   - Every line counts, also an empty one, so that records read can be compared
 //     with the manifest (I4). Only the final LF makes no further line.
+//   - With Options.Plain an object is no gzip, its bytes are copied nowhere else,
+//     and blank lines are no records; a [Counter] counts the same records.
 //   - Broken gzip is an [ErrCorrupt] that says how it is broken.
 //
 // Neighbours: a source hands in the reader, package convert takes the lines.

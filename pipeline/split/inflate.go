@@ -35,14 +35,12 @@ func (z *inflater) Read(p []byte) (int, error) {
 	return n, z.pass(n, err)
 }
 
-// fill reads into p[from:]. p[:from] ends with what fill has written since the
-// last keep; see [inflate.Reader.Fill].
+// fill is that of [inflate.Reader.Fill].
 func (z *inflater) fill(p []byte, from int) (int, error) {
 	n, err := z.gzip.Fill(p, from)
 	return n, z.pass(n, err)
 }
 
-// keep lets go of the buffer that fill has written to.
 func (z *inflater) keep() { z.gzip.Keep() }
 
 func (z *inflater) pass(n int, err error) error {
@@ -73,5 +71,4 @@ func (z *inflater) describe(err error) error {
 	return fmt.Errorf("%w: %s at decompressed byte %d: %w", ErrCorrupt, what, z.offset, err)
 }
 
-// taken returns the compressed bytes that the decompressor has taken.
 func (z *inflater) taken() int64 { return z.gzip.Taken() }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
@@ -31,7 +32,9 @@ func expect(plain []byte, o Options) []copied {
 			c.TooLarge = TooLarge{int64(len(line)), sha256.Sum256(line)}
 			line = line[:min(excerptBytes, o.MaxRecordBytes)]
 		}
-		c.Lines = append(c.Lines, string(line))
+		if !o.Plain || c.TooLarge.Length > 0 || strings.Trim(string(line), " \t\r") != "" {
+			c.Lines = append(c.Lines, string(line))
+		}
 		c.End = Position{int64(position), c.First - 1 + int64(len(c.Lines)), sum}
 		full := position-int(c.Offset) >= o.BatchBytes || len(line) < int(c.TooLarge.Length)
 		if full || position == len(plain) {
@@ -99,6 +102,22 @@ func drawPlain(t *rapid.T) []byte {
 	return plain
 }
 
+// mustCount holds a Counter to the batches of a Reader (I4).
+func mustCount(t *rapid.T, plain []byte, random *rand.Rand, want []copied, o Options) {
+	counter, records := Counter{longest: int64(o.MaxRecordBytes)}, int64(0)
+	for _, b := range want {
+		records += int64(len(b.Lines))
+	}
+	for len(plain) > 0 {
+		n := 1 + random.IntN(len(plain))
+		counter.Add(plain[:n])
+		plain = plain[n:]
+	}
+	if got := counter.Records(); got != records || got != counter.Records() {
+		t.Fatalf("counted %d records, there are %d", got, records)
+	}
+}
+
 // I3: neither chunks nor members shape the batches. I2: going on at any batch's
 // end gives the same batches as reading through.
 func TestSplitProperty(t *testing.T) {
@@ -108,14 +127,18 @@ func TestSplitProperty(t *testing.T) {
 		options := Options{
 			BatchBytes:     rapid.SampledFrom([]int{1, 50, 700, 40_000, 1 << 20}).Draw(t, "batch"),
 			MaxRecordBytes: rapid.SampledFrom([]int{1, 30, 59, 100_000}).Draw(t, "record"),
+			Plain:          rapid.Bool().Draw(t, "plain"),
 		}
 		if len(plain) > 20_000 { // tiny batches of long inputs only cost time
 			options.BatchBytes = max(options.BatchBytes, 40_000)
 			options.MaxRecordBytes = max(options.MaxRecordBytes, 59)
 		}
-		compressed := members(plain, random, 1+random.IntN(5))
+		compressed := plain
+		if !options.Plain {
+			compressed = members(plain, random, 1+random.IntN(5))
+		}
 		open := func() *Reader {
-			return NewReader(&chunked{compressed, random, 1 + random.IntN(len(compressed))}, options)
+			return NewReader(&chunked{compressed, random, 1 + random.IntN(len(compressed)+1)}, options)
 		}
 
 		want := expect(plain, options)
@@ -125,6 +148,9 @@ func TestSplitProperty(t *testing.T) {
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("%d batches, want %d; first difference: %s", len(got), len(want), difference(got, want))
+		}
+		if options.Plain {
+			mustCount(t, plain, random, want, options)
 		}
 		if len(want) == 0 {
 			return

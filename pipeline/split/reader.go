@@ -21,14 +21,36 @@ var ErrBig = errors.New("batch needs a big buffer")
 type Options struct {
 	BatchBytes     int // see [pipeline.BatchBytes]
 	MaxRecordBytes int // see [pipeline.MaxRecordBytes]
+
+	// Plain says that objects are no gzip, and that lines with nothing but white
+	// space in them are no records.
+	Plain bool
+}
+
+// decoder gives the bytes of an object. Read returns bytes or an error, never both.
+type decoder interface {
+	io.Reader
+
+	// fill reads into p[from:]. p[:from] ends with what fill has written since the
+	// last keep.
+	fill(p []byte, from int) (int, error)
+
+	// keep lets go of the buffer that fill has written to.
+	keep()
+
+	// taken returns the bytes that were taken of what the object is stored as.
+	taken() int64
+
+	reset(stored io.Reader)
 }
 
 // Reader splits one object. It is used by one goroutine at a time, needs no
 // Close, and starts no goroutine.
 type Reader struct {
-	inflater inflater
-	batch    int // bytes that end a batch
-	record   int // longest line
+	decoder decoder
+	plain   bool
+	batch   int // bytes that end a batch
+	record  int // longest line
 
 	carry []byte   // inflated, but of the next batch
 	at    Position // of the next batch's first byte
@@ -39,22 +61,26 @@ type Reader struct {
 	scanned int // no LF in Batch.Data[start:scanned]
 }
 
-// NewReader returns a Reader of an object's compressed bytes: gzip of any number
-// of members. An error of compressed, such as a cancelled context, ends the
-// Reader and is returned as it is.
-func NewReader(compressed io.Reader, options Options) *Reader {
+// NewReader returns a Reader of an object's stored bytes: gzip of any number of
+// members, or plain lines. An error of stored, such as a cancelled context, ends
+// the Reader and is returned as it is.
+func NewReader(stored io.Reader, options Options) *Reader {
 	r := &Reader{
+		decoder: new(inflater), plain: options.Plain,
 		batch:  cmp.Or(options.BatchBytes, pipeline.BatchBytes),
 		record: cmp.Or(options.MaxRecordBytes, pipeline.MaxRecordBytes),
 		carry:  make([]byte, 0, readBytes),
 	}
-	r.Reset(compressed)
+	if r.plain {
+		r.decoder = new(plain)
+	}
+	r.Reset(stored)
 	return r
 }
 
 // Reset makes r read another object with the same buffers.
-func (r *Reader) Reset(compressed io.Reader) {
-	r.inflater.reset(compressed)
+func (r *Reader) Reset(stored io.Reader) {
+	r.decoder.reset(stored)
 	r.carry = r.carry[:0]
 	r.at, r.current = Position{}, nil
 }
@@ -68,7 +94,7 @@ func (r *Reader) Skip(to Position) error {
 		return errors.New("skip: position lies behind what was read")
 	}
 	for r.at.Offset < to.Offset {
-		n, err := r.inflater.Read(r.carry[:min(int64(cap(r.carry)), to.Offset-r.at.Offset)])
+		n, err := r.decoder.Read(r.carry[:min(int64(cap(r.carry)), to.Offset-r.at.Offset)])
 		r.at.pass(r.carry[:n])
 		if errors.Is(err, io.EOF) {
 			return fmt.Errorf("%w: it ends at decompressed byte %d", ErrChanged, r.at.Offset)
@@ -142,11 +168,18 @@ func (r *Reader) scan(b *Batch) (end int, ok bool) {
 			r.scanned = lf
 			return 0, false
 		}
-		b.Lines = append(b.Lines, Line{uint32(r.start), uint32(lf)})
+		r.list(b, lf)
 		r.start, r.scanned = lf+1, lf+1
 		if r.start >= r.batch {
 			return r.start, true
 		}
+	}
+}
+
+// list adds the line that ends at end.
+func (r *Reader) list(b *Batch, end int) {
+	if !r.plain || !blank(b.Data[r.start:end]) {
+		b.Lines = append(b.Lines, Line{uint32(r.start), uint32(end)})
 	}
 }
 
@@ -158,7 +191,7 @@ func (r *Reader) fill(b *Batch, big bool) error {
 		}
 	}
 	held := len(b.Data)
-	n, err := r.inflater.fill(b.Data[:held+min(b.room(), readBytes)], held)
+	n, err := r.decoder.fill(b.Data[:held+min(b.room(), readBytes)], held)
 	b.Data = b.Data[:held+n]
 	return err
 }
@@ -189,22 +222,22 @@ func (r *Reader) finish(b *Batch, end int) {
 
 // close ends the batch that began at from; r.at has passed its bytes.
 func (r *Reader) close(b *Batch, from Position) {
-	r.inflater.keep()
+	r.decoder.keep()
 	r.at.Records += int64(len(b.Lines))
 	b.First, b.Offset, b.End, b.Last = from.Records+1, from.Offset, r.at, false
 	r.current = nil
 	if len(r.carry) == 0 {
-		n, err := r.inflater.Read(r.carry[:readBytes])
+		n, err := r.decoder.Read(r.carry[:readBytes])
 		r.carry = r.carry[:n]
 		b.Last = errors.Is(err, io.EOF)
 	}
-	b.Compressed = r.inflater.taken()
+	b.Compressed = r.decoder.taken()
 }
 
 // finishObject ends the last batch; its last line may lack the LF.
 func (r *Reader) finishObject(b *Batch) error {
 	if len(b.Data) > r.start {
-		b.Lines = append(b.Lines, Line{uint32(r.start), uint32(len(b.Data))})
+		r.list(b, len(b.Data))
 	}
 	if len(b.Data) == 0 {
 		r.current = nil

@@ -311,3 +311,26 @@ func TestCompressedProgress(t *testing.T) {
 		t.Errorf("at the end %d of %d compressed bytes", last, len(compressed))
 	}
 }
+
+// TestPlainLines: what the FHIR Works tool leaves behind in its files, blank lines
+// and a last line that is one, are no records; the lines are where they were read to.
+func TestPlainLines(t *testing.T) {
+	const text = "{\"a\":1}\r\n\n \t\r\n{\"b\":2}\n\n  "
+	var b Batch
+	r := NewReader(strings.NewReader(text), Options{Plain: true})
+	if err := r.Next(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	if got := copyOf(&b); fmt.Sprintf("%q", got.Lines) != `["{\"a\":1}\r" "{\"b\":2}"]` || !got.Last || got.End.Records != 2 ||
+		got.End.Offset != int64(len(text)) || b.Compressed != int64(len(text)) {
+		t.Errorf("got %+v", got)
+	}
+	if err := r.Next(&b, false); !errors.Is(err, io.EOF) {
+		t.Errorf("then %v", err)
+	}
+	var c Counter
+	c.Add([]byte(text))
+	if c.Records() != 2 {
+		t.Errorf("counted %d", c.Records())
+	}
+}

@@ -19,7 +19,7 @@ func (r *Reader) discard(b *Batch) error {
 	r.at.pass(line)
 	r.carry = append(r.carry[:0], rest...)
 	for !ended {
-		n, err := r.inflater.Read(r.carry[:readBytes])
+		n, err := r.decoder.Read(r.carry[:readBytes])
 		if errors.Is(err, io.EOF) {
 			break
 		}

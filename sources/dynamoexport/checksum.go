@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
+
+	"github.com/fhirhose/fhirhose/sources/staging"
 )
 
 // checksumBytes bounds a checksum file.
@@ -14,11 +16,11 @@ const checksumBytes = 4 << 10
 // verifyChecksum compares a manifest with the checksum file beside it, if there
 // is one. The guide calls it manifest-*.checksum; exports with manifest-*.md5
 // exist.
-func verifyChecksum(ctx context.Context, p place, name string, data []byte) error {
+func verifyChecksum(ctx context.Context, p staging.Place, name string, data []byte) error {
 	for _, extension := range []string{".checksum", ".md5"} {
 		beside := strings.TrimSuffix(name, ".json") + extension
-		text, err := p.read(ctx, beside, checksumBytes)
-		if mayBeAbsent(err) {
+		text, err := p.Read(ctx, beside, checksumBytes)
+		if staging.MayBeAbsent(err) {
 			continue // optional
 		}
 		if err != nil {
@@ -26,10 +28,10 @@ func verifyChecksum(ctx context.Context, p place, name string, data []byte) erro
 		}
 		want, ok := parseChecksum(text)
 		if !ok {
-			return broken(p.name(beside), "holds no MD5 in base64 or hex; remove it if it is none")
+			return broken(p.Name(beside), "holds no MD5 in base64 or hex; remove it if it is none")
 		}
 		if md5.Sum(data) != want {
-			return broken(p.name(name), "MD5 differs from the one in %s", beside)
+			return broken(p.Name(name), "MD5 differs from the one in %s", beside)
 		}
 	}
 	return nil

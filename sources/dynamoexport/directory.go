@@ -1,16 +1,15 @@
 package dynamoexport
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/sources/staging"
 )
 
 const (
@@ -22,37 +21,33 @@ const (
 	dataFolderName = "data"
 )
 
-// directory is an export, or a copy of one, in a local folder. Its objects are
-// read in place.
-type directory struct{ folder string }
-
 // openDirectory finds the export's folder: location itself, the folder around
 // its data, or the only export below it.
-func openDirectory(location string) (directory, error) {
+func openDirectory(location string) (staging.Place, error) {
 	location = filepath.Clean(location)
 	if _, err := os.Stat(location); err != nil {
-		return directory{}, locationError(location, err)
+		return nil, locationError(location, err)
 	}
 	if base := filepath.Base(location); base == summaryName || base == dataFolderName && !holdsExport(location) {
 		location = filepath.Dir(location)
 	}
 	if holdsExport(location) {
-		return directory{location}, nil
+		return staging.InDirectory(location), nil
 	}
 	below, err := exportsBelow(location)
 	switch {
 	case err != nil:
-		return directory{}, locationError(location, err)
+		return nil, locationError(location, err)
 	case len(below) == 0:
-		return directory{}, locationError(location, fmt.Errorf("no %s here or below: %w", summaryName, fs.ErrNotExist))
+		return nil, locationError(location, fmt.Errorf("no %s here or below: %w", summaryName, fs.ErrNotExist))
 	case len(below) > 1:
-		return directory{}, &pipeline.Error{
+		return nil, &pipeline.Error{
 			Op: "find export in", Object: location, Kind: pipeline.KindConfig,
 			Err:  errors.New("several exports: " + strings.Join(below, ", ")),
 			Hint: "name one of them as the location",
 		}
 	}
-	return directory{below[0]}, nil
+	return staging.InDirectory(below[0]), nil
 }
 
 func holdsExport(dir string) bool {
@@ -89,62 +84,3 @@ func locationError(location string, err error) error {
 	}
 	return e
 }
-
-func (d directory) name(name string) string {
-	return filepath.Join(d.folder, filepath.FromSlash(name))
-}
-
-func (d directory) read(_ context.Context, name string, limit int64) ([]byte, error) {
-	path := d.name(name)
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fault("open", path, err)
-	}
-	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err != nil {
-		return nil, fault("read", path, err)
-	}
-	if int64(len(data)) > limit {
-		return nil, broken(path, "longer than %d bytes", limit)
-	}
-	return data, nil
-}
-
-func (d directory) find(_ context.Context, names, _ []string) (found, error) {
-	for _, name := range names {
-		path := d.name(name)
-		info, err := os.Stat(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			continue
-		case err != nil:
-			return found{}, fault("find", path, err)
-		case !info.Mode().IsRegular():
-			return found{}, fault("find", path, errors.New("not a regular file"))
-		}
-		return found{name: path, size: info.Size()}, nil
-	}
-	return found{}, fault("find", d.name(names[0]), fs.ErrNotExist)
-}
-
-func (d directory) head(_ context.Context, f found, n int64) ([]byte, error) {
-	file, err := os.Open(f.name)
-	if err != nil {
-		return nil, fault("look into", f.name, err)
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	head := make([]byte, n)
-	if _, err := io.ReadFull(file, head); err != nil {
-		return nil, fault("look into", f.name, err)
-	}
-	return head, nil
-}
-
-func (d directory) local(_ context.Context, _ int, f found) (string, bool, error) {
-	return f.name, true, nil
-}
-
-func (d directory) spools() bool { return false }
-
-func (d directory) forget(int) error { return nil }

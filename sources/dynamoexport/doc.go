@@ -10,11 +10,8 @@
 //   - Open reads the manifest, refuses what is no whole full export in DynamoDB
 //     JSON, and finds every data file before the first is read. Refusals name
 //     what was found.
-//   - Stage proves the MD5 of an object before anything of it is converted (I9).
-//     A directory's objects are hashed where they lie, a bucket's are copied to
-//     `state`/in first. A marker beside it lets the next process skip both.
-//   - Closing what Staged.Open returned proves that the bytes read were the bytes
-//     verified: size, mtime and inode are still the same.
+//   - Package staging proves the MD5 of an object before anything of it is
+//     converted (I9), and that the bytes read were the bytes proved.
 //
-// Neighbours: objectstore speaks S3; pipeline/split inflates what is staged.
+// Neighbours: sources/staging stages; pipeline/split inflates what is staged.
 package dynamoexport

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/sources/staging"
 )
 
 // FuzzManifest: whatever the two files hold, they are refused with an error that
@@ -39,7 +40,7 @@ func FuzzManifest(f *testing.F) {
 			}
 			seen[e.key] = true
 			for _, name := range below(e.key, s.exportID()) {
-				path := directory{"/export"}.name(name)
+				path := staging.InDirectory("/export").Name(name)
 				if !strings.HasPrefix(path, "/export/") || path != filepath.Clean(path) {
 					t.Fatalf("a key leads to %q", path)
 				}

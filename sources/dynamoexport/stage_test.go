@@ -3,7 +3,6 @@ package dynamoexport
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"io"
 	"os"
 	"path/filepath"
@@ -19,39 +18,6 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline/split"
 	"github.com/fhirhose/fhirhose/sources/sourcetest"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
-
-// A stored format: this file changes only together with markerVersion.
-func TestMarkerGolden(t *testing.T) {
-	const golden = "testdata/marker.golden.json"
-	in := inbox{t.TempDir()}
-	m := newMarker([16]byte{0: 0xb1, 15: 0x19}, identity{Size: 8712, ModTime: 1693685827463000001, Inode: 131074})
-	if err := in.mark(42, m); err != nil {
-		t.Fatal(err)
-	}
-	got := must[[]byte](t)(os.ReadFile(filepath.Join(in.dir, "000042.json")))
-	if *update {
-		writeFile(t, golden, got)
-	}
-	if want := must[[]byte](t)(os.ReadFile(golden)); !bytes.Equal(got, want) {
-		t.Errorf("got  %swant %s", got, want)
-	}
-	if !in.verified(42, m) || in.verified(41, m) {
-		t.Errorf("the marker is not read back")
-	}
-	for what, other := range map[string]marker{
-		"MD5":     newMarker([16]byte{}, m.identity),
-		"size":    {m.Version, m.MD5, identity{m.Size + 1, m.ModTime, m.Inode}},
-		"mtime":   {m.Version, m.MD5, identity{m.Size, m.ModTime + 1, m.Inode}},
-		"inode":   {m.Version, m.MD5, identity{m.Size, m.ModTime, m.Inode + 1}},
-		"version": {m.Version + 1, m.MD5, m.identity},
-	} {
-		if in.verified(42, other) {
-			t.Errorf("another %s is taken for verified", what)
-		}
-	}
-}
 
 // A torn marker costs hashing once more, nothing else.
 func TestTornMarker(t *testing.T) {

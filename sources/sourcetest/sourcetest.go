@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"testing"
 
@@ -38,24 +39,39 @@ type Fixture interface {
 	Remove(name string)
 }
 
-// Run runs the suite. lay lays out a new input.
-func Run(t *testing.T, lay func(t *testing.T, objects []Object) Fixture) {
+// Lay lays out a new input.
+type Lay func(t *testing.T, objects []Object) Fixture
+
+// Run runs the suite for a source whose manifest promises a number of items and an
+// MD5 of each object.
+func Run(t *testing.T, lay Lay) {
+	run(t, lay, true, map[string]func(*suite){"wrong bytes, then repaired": testWrongBytes})
+}
+
+// RunUnpromised runs the suite for a source that promises neither, of which Stage
+// counts the lines.
+func RunUnpromised(t *testing.T, lay Lay) {
+	run(t, lay, false, map[string]func(*suite){"another object in its place": testReplaced})
+}
+
+func run(t *testing.T, lay Lay, promised bool, more map[string]func(*suite)) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	for name, test := range map[string]func(*suite){
+	tests := map[string]func(*suite){
 		"order":                       testOrder,
 		"reads what is promised":      testReads,
 		"stages once":                 testStagesOnce,
-		"wrong bytes, then repaired":  testWrongBytes,
 		"missing object":              testMissing,
 		"changed after staging":       testChanged,
 		"replaced by the same length": testReplacedSameLength,
 		"discard":                     testDiscard,
 		"cancelled":                   testCancelled,
 		"each step fails":             testEachStepFails,
-	} {
+	}
+	maps.Copy(tests, more)
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			objects := sample()
-			test(&suite{T: t, objects: objects, fixture: lay(t, objects)})
+			test(&suite{T: t, promised: promised, objects: objects, fixture: lay(t, objects)})
 		})
 	}
 }
@@ -73,14 +89,28 @@ func sample() []Object {
 	}
 }
 
-// inOrder is the order in which the sample is taken: by items descending, then
-// by key.
-var inOrder = []string{"large.json.gz", "a.json.gz", "b.json.gz", "c.json.gz", "empty.json.gz"}
-
 type suite struct {
 	*testing.T
-	objects []Object
-	fixture Fixture
+	promised bool
+	objects  []Object
+	fixture  Fixture
+}
+
+// order is the one in which the sample is taken: by items descending, then by key;
+// if none are promised, by size descending.
+func (s *suite) order() []string {
+	if s.promised {
+		return []string{"large.json.gz", "a.json.gz", "b.json.gz", "c.json.gz", "empty.json.gz"}
+	}
+	return []string{"large.json.gz", "b.json.gz", "c.json.gz", "a.json.gz", "empty.json.gz"}
+}
+
+// items is what an object's Items must be, and the records of what is staged.
+func (s *suite) items(o Object) (promised, counted int64) {
+	if s.promised {
+		return o.Items, o.Items
+	}
+	return pipeline.Unpromised, int64(bytes.Count(o.Compressed, []byte{'\n'}))
 }
 
 func (s *suite) open(staged func(int64)) pipeline.Source {
@@ -101,8 +131,8 @@ func (s *suite) object(name string) Object {
 	panic("no object " + name)
 }
 
-func number(name string) int {
-	for i, n := range inOrder {
+func (s *suite) number(name string) int {
+	for i, n := range s.order() {
 		if n == name {
 			return i
 		}
@@ -150,12 +180,13 @@ func testOrder(s *suite) {
 	for range 2 {
 		source := s.open(nil)
 		objects := source.Objects()
-		if len(objects) != len(inOrder) {
-			s.Fatalf("%d objects, want %d", len(objects), len(inOrder))
+		if len(objects) != len(s.order()) {
+			s.Fatalf("%d objects, want %d", len(objects), len(s.order()))
 		}
 		for i, got := range objects {
-			want := s.object(inOrder[i])
-			if got.Key != s.fixture.Key(want.Name) || got.Items != want.Items || got.Size != int64(len(want.Compressed)) {
+			want := s.object(s.order()[i])
+			items, _ := s.items(want)
+			if got.Key != s.fixture.Key(want.Name) || got.Items != items || got.Size != int64(len(want.Compressed)) {
 				s.Errorf("object %d is %+v, want %s", i, got, want.Name)
 			}
 		}
@@ -168,11 +199,18 @@ func testReads(s *suite) {
 	for i := range source.Objects() {
 		group.Go(func() error {
 			for range 2 {
-				got, err := read(s.Context(), source, i)
+				staged, err := source.Stage(s.Context(), i)
 				if err != nil {
 					return err
 				}
-				if !bytes.Equal(got, s.object(inOrder[i]).Compressed) {
+				got, err := readStaged(staged)
+				if err != nil {
+					return err
+				}
+				if _, want := s.items(s.object(s.order()[i])); staged.Records() != want {
+					return fmt.Errorf("object %d: %d records, want %d", i, staged.Records(), want)
+				}
+				if !bytes.Equal(got, s.object(s.order()[i]).Compressed) {
 					return fmt.Errorf("object %d: other bytes", i)
 				}
 			}

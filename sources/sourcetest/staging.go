@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync/atomic"
 
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -15,7 +16,7 @@ import (
 // nor hashed again.
 func testStagesOnce(s *suite) {
 	var staged atomic.Int64
-	i := number("large.json.gz")
+	i := s.number("large.json.gz")
 	count := func(n int64) { staged.Add(n) }
 	want := s.object("large.json.gz").Compressed
 	if _, err := read(s.Context(), s.open(count), i); err != nil {
@@ -43,7 +44,7 @@ func testWrongBytes(s *suite) {
 	for what, bad := range map[string][]byte{"flipped": flipped, "truncated": good[:len(good)-1], "longer": append(bytes.Clone(good), 0), "empty": nil} {
 		s.fixture.Replace(name, bad)
 		for range 2 { // a second try must not believe the first's leftovers
-			_, err := s.open(nil).Stage(s.Context(), number(name))
+			_, err := s.open(nil).Stage(s.Context(), s.number(name))
 			if err == nil {
 				s.Fatalf("%s bytes were accepted", what)
 			}
@@ -51,14 +52,14 @@ func testWrongBytes(s *suite) {
 		}
 		s.fixture.Replace(name, good)
 		source := s.open(nil)
-		staged, err := source.Stage(s.Context(), number(name))
+		staged, err := source.Stage(s.Context(), s.number(name))
 		if err != nil {
 			s.Fatalf("after the repair of %s: %v", what, err)
 		}
 		if got, err := readStaged(staged); err != nil || !bytes.Equal(got, good) {
 			s.Errorf("after the repair of %s: %v", what, err)
 		}
-		if err := source.Discard(number(name)); err != nil { // or the next defect would not even be looked at
+		if err := source.Discard(s.number(name)); err != nil { // or the next defect would not even be looked at
 			s.Fatal(err)
 		}
 	}
@@ -79,7 +80,7 @@ func testReplacedSameLength(s *suite) {
 func (s *suite) changeBetween(name string, other []byte) {
 	want := s.object(name).Compressed
 	source := s.open(nil)
-	staged, err := source.Stage(s.Context(), number(name))
+	staged, err := source.Stage(s.Context(), s.number(name))
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -98,7 +99,7 @@ func (s *suite) changeBetween(name string, other []byte) {
 	s.sameOrSaid(got, err, name, want)
 
 	s.fixture.Replace(name, want)
-	got, err = read(s.Context(), s.open(nil), number(name))
+	got, err = read(s.Context(), s.open(nil), s.number(name))
 	if err != nil || !bytes.Equal(got, want) {
 		s.Errorf("after the repair: %v", err)
 	}
@@ -114,7 +115,7 @@ func (s *suite) sameOrSaid(got []byte, err error, name string, want []byte) {
 }
 
 func testDiscard(s *suite) {
-	i := number("b.json.gz")
+	i := s.number("b.json.gz")
 	source := s.open(nil)
 	if _, err := source.Stage(s.Context(), i); err != nil {
 		s.Fatal(err)
@@ -134,7 +135,7 @@ func testCancelled(s *suite) {
 	source := s.open(nil)
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
-	if _, err := source.Stage(ctx, number("large.json.gz")); !errors.Is(err, context.Canceled) {
+	if _, err := source.Stage(ctx, s.number("large.json.gz")); !errors.Is(err, context.Canceled) {
 		s.Errorf("staged with a cancelled context: %v", err)
 	}
 	if _, err := s.fixture.Open(ctx, nil); !errors.Is(err, context.Canceled) {
@@ -156,7 +157,7 @@ func testEachStepFails(s *suite) {
 			return nil
 		})
 		source := s.open(nil)
-		_, err := source.Stage(s.Context(), number(name))
+		_, err := source.Stage(s.Context(), s.number(name))
 		remove()
 		if passed.Load() < n {
 			if err != nil {
@@ -169,10 +170,10 @@ func testEachStepFails(s *suite) {
 			s.Errorf("step %d failed, staging said %v", n, err)
 		}
 		if err == nil {
-			_ = source.Discard(number(name))
+			_ = source.Discard(s.number(name))
 			continue
 		}
-		again, err := s.open(nil).Stage(s.Context(), number(name))
+		again, err := s.open(nil).Stage(s.Context(), s.number(name))
 		if err != nil {
 			s.Fatalf("after step %d failed: %v", n, err)
 		}
@@ -180,11 +181,46 @@ func testEachStepFails(s *suite) {
 		if err != nil || !bytes.Equal(got, s.object(name).Compressed) {
 			s.Errorf("after step %d failed: other bytes, %v", n, err)
 		}
-		if err := source.Discard(number(name)); err != nil {
+		if err := source.Discard(s.number(name)); err != nil {
 			s.Fatal(err)
 		}
 	}
 	if points < 2 {
 		s.Errorf("only %d steps stand behind a fault point, want at least stage and staged", points)
 	}
+}
+
+// Nothing tells that other bytes are wrong. But what an earlier process has staged
+// is not taken for them, and their number is theirs; where they are longer, the
+// job's fingerprint tells, too.
+func testReplaced(s *suite) {
+	const name = "b.json.gz"
+	good := s.object(name).Compressed
+	flipped := bytes.Replace(good, []byte{'\n'}, []byte(" "), 1)
+	before := s.stageKey(name, good)
+	for what, other := range map[string][]byte{"of the same length": flipped, "longer": append(bytes.Clone(good), 0, '\n'), "empty": nil} {
+		s.fixture.Replace(name, other)
+		if after := s.stageKey(name, other); len(other) != len(good) && after == before {
+			s.Errorf("%s: the fingerprint is that of other bytes", what)
+		}
+		s.fixture.Replace(name, good)
+		s.stageKey(name, good)
+	}
+}
+
+// stageKey stages an object, which must be want, in a new process, and returns what
+// stands for its MD5.
+func (s *suite) stageKey(name string, want []byte) [16]byte {
+	s.Helper()
+	source := s.open(nil)
+	i := slices.IndexFunc(source.Objects(), func(o pipeline.Object) bool { return o.Key == s.fixture.Key(name) })
+	staged, err := source.Stage(s.Context(), i)
+	if err != nil {
+		s.Fatal(err)
+	}
+	got, err := readStaged(staged)
+	if err != nil || !bytes.Equal(got, want) || staged.Records() != int64(bytes.Count(want, []byte{'\n'})) {
+		s.Errorf("%d bytes, %d records, want %d bytes: %v", len(got), staged.Records(), len(want), err)
+	}
+	return source.Objects()[i].MD5
 }

@@ -24,7 +24,7 @@ func (p *Plan) Text(now *Survey) string {
 		line("  nothing that is still there")
 	}
 	if len(p.Sources) == 0 {
-		line("  %-20s not of this job: it was there before, and stays", Export)
+		line("  %-20s not of this job: it was there before, and stays", "source")
 	}
 	missed := p.NotFound
 	if p.Found == nil {
@@ -112,7 +112,7 @@ func (c *Certificate) Text() string {
 		}
 	}
 	if len(c.Sources) == 0 {
-		line("%s: not made by this job, and left", Export)
+		line("source: not made by this job, and left")
 	}
 	notFound(line, c.NotFound)
 	if c.Others > 0 {

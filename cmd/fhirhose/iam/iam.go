@@ -70,12 +70,25 @@ func (w *writer) exported() jobfile.Location {
 	return at
 }
 
+// folders is where those of the FHIR Works tool lie. They are not the job's: `clean`
+// may not remove them.
+func (w *writer) folders() jobfile.Location {
+	at := w.job.Source.Folders
+	if base := path.Base(at.Prefix); base == "migration_output.json" {
+		at.Prefix = strings.TrimSuffix(strings.TrimSuffix(at.Prefix, base), "/")
+	}
+	return at
+}
+
 // source is what `check` and `move` read.
 func (w *writer) source() {
-	d, export, binaries := w.p.Operator, w.exported(), w.job.Source.Binaries
+	d, export, folders, binaries := w.p.Operator, w.exported(), w.folders(), w.job.Source.Binaries
 	d.allow("LookAtExport", "check, move: tell an object that is missing from one that is forbidden; region and lifecycle of the bucket",
 		w.bucket(export), "s3:ListBucket", "s3:GetLifecycleConfiguration")
 	d.allow("ReadExport", "check, move: read the export", w.objects(export), "s3:GetObject")
+	d.allow("LookAtToolFolders", "check, move: tell what the folders of the FHIR Works tool lack, and what they do not name; region and lifecycle of the bucket",
+		w.bucket(folders), "s3:ListBucket", "s3:GetLifecycleConfiguration")
+	d.allow("ReadToolFolders", "check, move: read the folders of the FHIR Works tool", w.objects(folders), "s3:GetObject")
 	d.allow("ListBinaries", "check, move: list contents of Binaries, and those that FHIR Works has deleted by mistake",
 		w.bucket(binaries), "s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketVersioning")
 	d.allow("ReadBinaries", "check, move: read contents of Binaries", w.objects(binaries), "s3:GetObject", "s3:GetObjectVersion")
@@ -214,6 +227,7 @@ func (w *writer) notes() {
 		actions string
 	}{
 		{"the export", w.exported(), w.job.Source.Table.KMSKey != "", "kms:Decrypt"},
+		{"the folders of the FHIR Works tool", w.folders(), false, "kms:Decrypt"},
 		{"the Binaries", w.job.Source.Binaries, false, "kms:Decrypt"},
 		{"the sink", w.job.Sink.Location, w.job.Sink.KMSKey != "", "kms:Decrypt and kms:GenerateDataKey, and for HealthLake's role kms:Decrypt"},
 	} {

@@ -75,6 +75,7 @@ func TestGolden(t *testing.T) {
 		"source.tenant": "*", "target.healthlake.datastore": "", "target.healthlake.datastores": "a=aaaa,b=bbbb", "source.expected_bucket_owner": "",
 	})
 	f("least", "job: a\nsource: {binaries: none, dynamodb_export: {location: s3://bulk/AWSDynamoDB/01/data}}\nsink: {location: s3://out}\n", "", nil)
+	f("folders", "job: a\nsource: {fhirworks_folders: {location: s3://bulk/t/7f/migration_output.json}}\nsink: {location: s3://out}\n", "", nil)
 	f("disk", "job: a\nsource: {dynamodb_export: {location: export}}\nsink: {location: out}\n", "eu-west-1", nil)
 }
 

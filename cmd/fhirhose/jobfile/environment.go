@@ -110,8 +110,8 @@ func fhirWorksVariables(env map[string]string) map[string]value {
 	take("source.tenant", "MIGRATION_TENANT_ID", env["MIGRATION_TENANT_ID"])
 	take("source.region", "API_AWS_REGION", env["API_AWS_REGION"])
 	take("sink.region", "API_AWS_REGION", env["API_AWS_REGION"])
-	if bucket := env["BINARY_BUCKET_NAME"]; bucket != "" {
-		take("source.binaries", "BINARY_BUCKET_NAME", "s3://"+bucket)
+	if bucket := env[binaryBucket]; bucket != "" {
+		take("source.binaries", binaryBucket, "s3://"+bucket)
 	}
 	if bucket := env["EXPORT_BUCKET_NAME"]; bucket != "" {
 		take("sink.location", "EXPORT_BUCKET_NAME", "s3://"+bucket)
@@ -120,7 +120,10 @@ func fhirWorksVariables(env map[string]string) map[string]value {
 	return values
 }
 
-const exportURI = "EXPORT_BUCKET_URI"
+const (
+	exportURI    = "EXPORT_BUCKET_URI"
+	binaryBucket = "BINARY_BUCKET_NAME"
+)
 
 // withoutTenant undoes what that tool's guide asks for: EXPORT_BUCKET_URI ends
 // in /tenantId. Our output goes below a folder of the tenant anyway.

@@ -51,6 +51,7 @@ func (j *Job) OutputOf(tenant string) Location { return j.Sink.Location.Join(ten
 type Source struct {
 	Export   Location          // of a DynamoDB export; zero before Table is exported
 	Table    Table             // to export; zero where Export is given
+	Folders  Location          // that the FHIR Works tool has written, instead of an export or a table
 	API      fhirworks.Options // of the live source, from the environment
 	Binaries Location          // of the contents of Binary rows; zero unless they are fetched
 	Region   string
@@ -65,6 +66,14 @@ type Source struct {
 	BinaryRows     BinaryRows
 	BinaryField    string // "data" or "content"
 	RecoverDeleted bool   // look for noncurrent contents of DELETED Binary rows
+}
+
+// Location is where the records lie; zero before Table is exported.
+func (s *Source) Location() Location {
+	if !s.Folders.IsZero() {
+		return s.Folders
+	}
+	return s.Export
 }
 
 // Sink says where folders come to rest.

@@ -124,6 +124,7 @@ func flagValues(flags map[string]string) map[string]value {
 // assign sets every field, from the values or the defaults.
 func assign(job *Job, values map[string]value, dir string) error {
 	values["sink.location"] = withoutTenant(values["sink.location"], values["source.tenant"].text)
+	withoutContents(values)
 	job.Values = map[string]string{}
 	for _, s := range Settings() {
 		v, given := values[s.Key]

@@ -63,7 +63,7 @@ func TestEveryKey(t *testing.T) {
 	values := map[string]string{
 		"job": "other", "state": "/elsewhere", "source.dynamodb_export.location": "/export", "source.binaries": "s3://bkt",
 		"source.dynamodb_export.table_arn": "arn:aws:dynamodb:us-east-1:123456789012:table/t-1", "source.dynamodb_export.export_to": "s3://exports/p", "source.dynamodb_export.kms_key": "k",
-		"source.binary_field": "content", "source.recover_deleted": "true", "layout.max_binary_file_size": "2MiB", "limits.binaries": "5",
+		"source.fhirworks_folders.location": "/folders", "source.binary_field": "content", "source.recover_deleted": "true", "layout.max_binary_file_size": "2MiB", "limits.binaries": "5",
 		"source.region": "eu-west-1", "source.tenant": "tenant-1", "source.since": "2026-01-01T00:00:00Z",
 		"source.until": "2026-02-01T00:00:00+01:00", "source.types": "Patient,Observation", "source.deleted": "false",
 		"source.expected_bucket_owner": "000000000001", "source.s3.path_style": "true", "sink.location": "s3://other/place",

@@ -43,6 +43,7 @@ func Settings() []Setting {
 		{Key: "source.dynamodb_export.table_arn", Help: "instead of location: the table that `export` exports first", set: text(func(j *Job) *string { return &j.Source.Table.ARN }, tableARN)},
 		{Key: "source.dynamodb_export.export_to", Help: "s3://bucket/prefix below which DynamoDB writes the export of table_arn; it is PHI", set: location(func(j *Job) *Location { return &j.Source.Table.ExportTo })},
 		{Key: "source.dynamodb_export.kms_key", Help: "KMS key that encrypts the export of table_arn, in the region of its bucket; empty: left to DynamoDB (SSE-S3)", set: text(func(j *Job) *string { return &j.Source.Table.KMSKey }, nil)},
+		{Key: "source.fhirworks_folders.location", Help: "instead of an export: folders that the FHIR Works tool has written, s3://bucket/[tenant/]jobId, or a directory; the folder that holds migration_output.json", set: location(func(j *Job) *Location { return &j.Source.Folders })},
 		{Key: "source.binaries", Help: "contents of Binary rows: s3://bucket/prefix, or a directory (./none for one of that name); none: such rows are moved as they are, without data", set: setBinaries},
 		{Key: "source.binary_field", Default: "data", Help: "where the content of a Binary goes: data (R4), or content (STU3)", set: text(func(j *Job) *string { return &j.Source.BinaryField }, binaryField)},
 		{Key: "source.recover_deleted", Default: "false", Help: "true looks for contents of DELETED Binary rows among the noncurrent versions of the bucket's objects", set: boolean(func(j *Job) *bool { return &j.Source.RecoverDeleted })},

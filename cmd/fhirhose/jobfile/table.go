@@ -42,6 +42,8 @@ func (t Table) Region() string {
 func oneSource(j *Job) error {
 	t := j.Source.Table
 	switch {
+	case !j.Source.Folders.IsZero():
+		return foldersAlone(j)
 	case !j.Source.Export.IsZero() && !t.IsZero():
 		return configError("read settings", "", errors.New(locationKey+" and "+tableKey+" are both set"),
 			"name an export that there is by location, or a table that is to be exported by table_arn and export_to")
@@ -72,6 +74,9 @@ func (j *Job) exports() (places []place) {
 	if at := j.Source.Export; !at.IsZero() {
 		places = append(places, place{locationKey, at})
 	}
+	if at := j.Source.Folders; !at.IsZero() {
+		places = append(places, place{foldersKey, at})
+	}
 	if at := j.Source.Table.ExportTo; !at.IsZero() {
 		places = append(places, place{exportToKey, at})
 	}
@@ -86,10 +91,10 @@ func (j *Job) TakeExport(bucket, prefix string) {
 // Sourced tells whether there is an export to read. Errors are KindConfig.
 func (j *Job) Sourced() error {
 	switch {
-	case !j.Source.Export.IsZero():
+	case !j.Source.Location().IsZero():
 		return nil
 	case j.Source.Table.IsZero():
-		return absent(j, locationKey, "; or name a table that is to be exported: source.dynamodb_export.table_arn and export_to")
+		return absent(j, locationKey, "; or name a table that is to be exported: source.dynamodb_export.table_arn and export_to; or folders of the FHIR Works tool: "+foldersKey)
 	}
 	return configError("open the export of", j.Source.Table.ARN, errors.New("state/export.json knows of none that is finished"),
 		"fhirhose export starts it, or waits for it")

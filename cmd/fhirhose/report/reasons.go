@@ -23,8 +23,8 @@ var meanings = map[string]string{
 	pipeline.BadType.String():      "resourceType is not the name of a type",
 	pipeline.NoID.String():         "no id",
 	pipeline.BadID.String():        "the id is not a FHIR id",
-	pipeline.NoVersion.String():    "no vid",
-	pipeline.BadVersion.String():   "vid is not a version number",
+	pipeline.NoVersion.String():    "no vid, or no meta.versionId in a line of the FHIR Works tool",
+	pipeline.BadVersion.String():   "vid, or meta.versionId, is not a version number, or not that of its folder",
 	pipeline.NoStatus.String():     "no documentStatus",
 	pipeline.BadStatus.String():    "documentStatus is none that FHIR Works writes",
 

@@ -171,6 +171,7 @@ func (c *RowContents) sum() int64 {
 // judgeBinaries holds the sampled rows of type Binary against source.binaries.
 func (r *Result) judgeBinaries(s *Sample) {
 	switch n := s.Binaries; {
+	case r.Plain: // they bear their contents
 	case r.BinaryRows == jobfile.BinariesUnset && n > 0:
 		r.Fail(&pipeline.Error{
 			Op: "move the Binary records of", Object: r.Source, Kind: pipeline.KindConfig,

@@ -46,7 +46,10 @@ type Estimate struct {
 // the source copies objects to state before it reads them.
 func Project(s *Sample, c *Contents, objects []pipeline.Object, spools bool, job *jobfile.Job) Estimate {
 	e := Estimate{Folders: map[string]int{}}
-	records, compressed := Totals(objects)
+	records, stored := Totals(objects)
+	if records == pipeline.Unpromised {
+		records = s.Extrapolate(stored)
+	}
 	e.LedgerBytes = records * ledger.EstimatedBytes
 	perVersion := map[sequence][]int64{} // bytes of each type
 	contents := c.shares(s)
@@ -74,7 +77,7 @@ func Project(s *Sample, c *Contents, objects []pipeline.Object, spools bool, job
 	e.ImportHours = importHours(e.ImportJobs, e.OutputBytes)
 	staged, listing := c.measure(&e)
 	if spools {
-		staged += compressed
+		staged += stored
 	}
 	e.RowBytes = c.waiting(s, scale)
 	e.StateBytes = stateBytes(e.Files, int64(len(s.files)), staged, job) + listing + e.RowBytes
@@ -132,13 +135,16 @@ func stateBytes(files, open, staged int64, job *jobfile.Job) int64 {
 	return min(spool, job.Limits.Spool) + stateFixed + files*perFile
 }
 
-// Totals sums the records and the compressed bytes of a source.
-func Totals(objects []pipeline.Object) (records, compressed int64) {
+// Totals sums the records that a source promises, or says that they are
+// pipeline.Unpromised, and sums the bytes that it stores.
+func Totals(objects []pipeline.Object) (records, stored int64) {
 	for i := range objects {
-		records += objects[i].Items
-		compressed += objects[i].Size
+		if records += objects[i].Items; objects[i].Items == pipeline.Unpromised {
+			records = pipeline.Unpromised
+		}
+		stored += objects[i].Size
 	}
-	return records, compressed
+	return records, stored
 }
 
 // ceil is the number of containers of a size that hold n; one for the empty.

@@ -29,8 +29,9 @@ type Result struct {
 	StateFree  int64     `json:"state_free_bytes"` // -1 unknown
 	SinkFree   int64     `json:"sink_free_bytes"`  // -1 unknown or without bound
 	Objects    int       `json:"objects"`
-	Records    int64     `json:"records"`
-	Compressed int64     `json:"compressed_bytes"`
+	Records    int64     `json:"records"`            // an estimate where Plain
+	Compressed int64     `json:"compressed_bytes"`   // or not compressed, where Plain
+	Plain      bool      `json:"plain_lines"`        // of a source that promises no number of records, and is not compressed
 	Sample     *Sample   `json:"sample"`             // null if there was nothing to look at
 	Estimate   *Estimate `json:"estimate"`           // null without sample
 	Contents   *Contents `json:"binaries,omitempty"` // null without a look at them
@@ -142,7 +143,10 @@ func (r *Result) Text(out io.Writer) error {
 	if r.Table != "" {
 		line("          will be the export of %s", r.Table)
 	}
-	if r.Objects > 0 {
+	switch {
+	case r.Plain:
+		line("          %s, %s, about %s (they are counted when they are moved)", human.Plural(int64(r.Objects), "file"), human.Bytes(r.Compressed), human.Plural(r.Records, "record"))
+	case r.Objects > 0:
 		line("          %s, %s, %s compressed", human.Plural(int64(r.Objects), "object"), human.Plural(r.Records, "record"), human.Bytes(r.Compressed))
 	}
 	if !r.ExportTime.IsZero() {

@@ -43,6 +43,8 @@ type Sample struct {
 	OutputBytes int64            `json:"output_bytes"`
 	Binaries    int64            `json:"binaries"` // of Written: rows of type Binary
 
+	looked int64 // bytes of the sampled lines, with their LFs
+
 	files  map[file]*size // of written records
 	tenant string         // of the job
 	names  names          // of Binaries written
@@ -81,7 +83,11 @@ func Take(ctx context.Context, objects []pipeline.Object, options convert.Option
 		if err != nil {
 			return nil, err
 		}
-		if err := s.object(converter, options.Tenant == "", objects[i], head); err != nil {
+		if options.Resources && int64(len(head)) < objects[i].Size {
+			head = head[:bytes.LastIndexByte(head, '\n')+1] // the last line is cut off
+		}
+		converter.Version = objects[i].Version
+		if err := s.object(converter, options, objects[i], head); err != nil {
 			return nil, err
 		}
 		s.Objects++
@@ -93,7 +99,7 @@ func Take(ctx context.Context, objects []pipeline.Object, options convert.Option
 func largest(objects []pipeline.Object) []int {
 	var numbers []int
 	for i := range objects {
-		if objects[i].Items > 0 {
+		if objects[i].Items > 0 || objects[i].Items == pipeline.Unpromised && objects[i].Size > 0 {
 			numbers = append(numbers, i)
 		}
 	}
@@ -101,8 +107,8 @@ func largest(objects []pipeline.Object) []int {
 	return numbers[:min(len(numbers), sampledObjects)]
 }
 
-func (s *Sample) object(converter *convert.Converter, singleTenant bool, object pipeline.Object, head []byte) error {
-	reader := split.NewReader(bytes.NewReader(head), split.Options{})
+func (s *Sample) object(converter *convert.Converter, options convert.Options, object pipeline.Object, head []byte) error {
+	reader := split.NewReader(bytes.NewReader(head), split.Options{Plain: options.Resources})
 	var batch split.Batch
 	var out []byte
 	var record convert.Record
@@ -121,16 +127,26 @@ func (s *Sample) object(converter *convert.Converter, singleTenant bool, object 
 		if batch.TooLarge != nil {
 			lines = lines[:len(lines)-1]
 			s.ofTenant(nil)
+			s.looked += batch.TooLarge.Length + 1
 			s.quarantined(pipeline.TooLarge, metrics.Unreadable)
 		}
 		for _, line := range lines[:min(left, len(lines))] {
 			data := batch.Data[line.Start:line.End]
+			s.looked += int64(len(data)) + 1
 			out = converter.Convert(out[:0], data, &record)
-			s.add(&record, singleTenant, int64(len(data)), int64(len(out)))
+			s.add(&record, options.Tenant == "", int64(len(data)), int64(len(out)))
 		}
 		left -= len(batch.Lines)
 	}
 	return nil
+}
+
+// Extrapolate returns about how many records so many bytes of lines hold.
+func (s *Sample) Extrapolate(stored int64) int64 {
+	if s.looked == 0 {
+		return 0
+	}
+	return int64(float64(stored) / float64(s.looked) * float64(s.Records))
 }
 
 func (s *Sample) add(r *convert.Record, singleTenant bool, in, out int64) {

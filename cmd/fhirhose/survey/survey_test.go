@@ -14,6 +14,7 @@ import (
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/convert"
+	"github.com/fhirhose/fhirhose/pipeline/ledger"
 )
 
 // made is a generated export and the way to look into it.
@@ -49,6 +50,38 @@ func TestSampleCountsEveryRecordOnce(t *testing.T) {
 	}
 	if got := s.Written + sum(s.Filtered) + sum(s.Quarantined); got != s.Records || sum(s.Quarantined) == 0 || sum(s.Types) != s.Records {
 		t.Errorf("does not balance: %+v", s)
+	}
+}
+
+// TestSampleOfPlainLines: a source that promises no number of records is sampled as
+// far as whole lines were fetched, and its records are estimated by its bytes.
+func TestSampleOfPlainLines(t *testing.T) {
+	line := `{"resourceType":"Patient","id":"p","meta":{"versionId":"3"}}` + "\n"
+	text := strings.Repeat(line, 200_000) // more than is fetched
+	objects := []pipeline.Object{{Key: "empty", Items: pipeline.Unpromised}, {Key: "large", Items: pipeline.Unpromised, Size: int64(len(text)), Version: 3}}
+	o := options()
+	o.Resources = true
+	s, err := Take(t.Context(), objects, o, func(_ context.Context, i int, limit int64) ([]byte, error) {
+		if i == 0 {
+			t.Error("an empty object was looked at")
+		}
+		return []byte(text[:limit]), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Written != s.Records || s.Records < 1000 || s.Objects != 1 {
+		t.Errorf("%d of %d records written, %d objects", s.Written, s.Records, s.Objects)
+	}
+	if records, stored := Totals(objects); records != pipeline.Unpromised || s.Extrapolate(stored) != 200_000 {
+		t.Errorf("%d records, or about %d", records, s.Extrapolate(stored))
+	}
+	job := &jobfile.Job{Layout: jobfile.Layout{MaxFileSize: 1 << 30, MaxFolderSize: 1 << 30, MaxFolderFiles: 10}, Limits: jobfile.Limits{Spool: 1 << 40}}
+	if e := Project(s, nil, objects, false, job); e.LedgerBytes != 200_000*ledger.EstimatedBytes || e.Folders["v3"] != 1 {
+		t.Errorf("estimate %+v", e)
+	}
+	if s, err = Take(t.Context(), objects, o, func(context.Context, int, int64) ([]byte, error) { return []byte(text[:20]), nil }); err != nil || s.Records != 0 || s.Extrapolate(100) != 0 {
+		t.Errorf("of a part of a line: %+v, %v", s, err)
 	}
 }
 

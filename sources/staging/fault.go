@@ -1,4 +1,4 @@
-package dynamoexport
+package staging
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 
 const (
 	hintRestore = "restore it from the bucket and run the same command again"
-	hintCopy    = "copy the object again from the export and run the same command again; what is done is kept"
-	hintQuiet   = "let nothing write to the export while the job runs, and run the same command again"
+	hintCopy    = "copy the object again from its source and run the same command again; what is done is kept"
+	hintQuiet   = "let nothing write to the source while the job runs, and run the same command again"
 )
 
 // fault classifies an error of the local file system. A file that is not there

@@ -1,4 +1,4 @@
-package dynamoexport
+package staging
 
 import (
 	"encoding/hex"
@@ -27,11 +27,13 @@ func identityOf(info os.FileInfo) identity {
 	return identity{Size: info.Size(), ModTime: info.ModTime().UnixNano(), Inode: inode(info)}
 }
 
-// marker says that the local file with this identity had this MD5. It lies in
+// marker says that the local file with this identity had this MD5 or, where none is
+// promised, is the file with this mark, and held so many records. It lies in
 // state/in/<number>.json and names neither object nor table.
 type marker struct {
 	Version int    `json:"version"`
 	MD5     string `json:"md5"` // hex
+	Records int64  `json:"records,omitempty"`
 	identity
 }
 
@@ -40,20 +42,33 @@ func newMarker(sum [16]byte, id identity) marker {
 }
 
 // inbox is state/in, where markers and the copies of a bucket's objects lie.
-type inbox struct{ dir string }
+type inbox struct {
+	dir       string
+	extension string // of a copy: .gz
+}
 
 func (in inbox) markerPath(number int) string {
 	return filepath.Join(in.dir, fmt.Sprintf("%06d.json", number))
 }
 
-// verified tells whether an earlier run has proved that the file has this MD5.
-func (in inbox) verified(number int, want marker) bool {
+// copied is where the copy of a bucket's object lies.
+func (in inbox) copied(number int) string {
+	return filepath.Join(in.dir, fmt.Sprintf("%06d%s", number, in.extension))
+}
+
+// verified tells whether an earlier run has proved that the file is the wanted one,
+// and how many records it counted.
+func (in inbox) verified(number int, want marker) (records int64, ok bool) {
 	data, err := os.ReadFile(in.markerPath(number))
 	if err != nil {
-		return false
+		return 0, false
 	}
 	var m marker
-	return json.Unmarshal(data, &m) == nil && m == want
+	if json.Unmarshal(data, &m) != nil {
+		return 0, false
+	}
+	want.Records = m.Records
+	return m.Records, m == want
 }
 
 func (in inbox) mark(number int, m marker) error {

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package dynamoexport
+package staging
 
 import "os"
 
