@@ -147,6 +147,16 @@ func TestMoveFolders(t *testing.T) {
 	r.says("bad-version")
 }
 
+// TestImportFromIsGone: whoever types the flag of before is told what to write.
+func TestImportFromIsGone(t *testing.T) {
+	r := newFoldersRig(t)
+	r.run(2, "import", "--from", "s3://bucket/"+toolAt)
+	r.says("source: {fhirworks_folders: {location: s3://bucket/" + toolAt + "}}")
+	if r.starts() != 0 {
+		t.Error("it imported")
+	}
+}
+
 // TestToolsOwnVariables: the tool's .env names a bucket of Binaries, which such
 // folders do not need.
 func TestToolsOwnVariables(t *testing.T) {

@@ -28,6 +28,7 @@ import (
 
 func newImport(c *cli) *cobra.Command {
 	var again []string
+	var from string
 	var intoNonempty bool
 	cmd := &cobra.Command{
 		Use:   "import",
@@ -57,11 +58,6 @@ resources whose last version is DELETED, and whose content there is ours. What s
 is told, kept in state/import (PHI) and tried again by the next run; docs/deletes.md
 has the rules.
 
-With --from it sends folders that the FHIR Works tool has written: those that its
-migration_output.json names, after it has read every file for its number of lines.
-The job then needs a name, a state directory of its own and a target. There is no
-ledger: nothing is deleted, and nobody can tell what is stale, or verify.
-
 What import does not do: it does not verify what arrived beyond these counts. It was
 tested against a simulation, never against live HealthLake.
 
@@ -71,10 +67,13 @@ gave up on a folder: repair, then --again; 2 settings, 10 checkpoint, 11 in use 
 another, 12 not authorised, 130/143 stopped by a signal.`,
 		Example: `  fhirhose import -c clinic-a.yaml
   fhirhose import -c clinic-a.yaml --again v2-0     # its job failed: start another one
-  fhirhose import --target.healthlake.on_import_error=continue
-  fhirhose import --from s3://bucket/7f3c2a10-job/`,
+  fhirhose import --target.healthlake.on_import_error=continue`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if from != "" {
+				return usageError(errors.New("--from is gone: folders of the FHIR Works tool are moved first, within the quotas and with a ledger"),
+					"write in the job file source: {fhirworks_folders: {location: "+from+"}} and a sink of its own; then fhirhose migrate, or move and import")
+			}
 			job, err := c.load(cmd)
 			if err != nil {
 				return err
@@ -83,7 +82,8 @@ another, 12 not authorised, 130/143 stopped by a signal.`,
 		},
 	}
 	addSettings(cmd)
-	cmd.Flags().String("from", "", "import folders that the FHIR Works tool has written: s3://bucket/[tenant/]jobId/, where its migration_output.json lies")
+	cmd.Flags().StringVar(&from, "from", "", "gone: source.fhirworks_folders moves the folders of the FHIR Works tool")
+	_ = cmd.Flags().MarkHidden("from")
 	cmd.Flags().BoolVar(&intoNonempty, "into-nonempty", false, "import into a data store that holds resources already; recorded")
 	cmd.Flags().StringSliceVar(&again, "again", nil, "start another import of this folder, [<tenant>/]v2-0, whose last one failed; or [<tenant>/]deletes: apply all deletes once more; may be repeated")
 	return cmd
@@ -109,9 +109,9 @@ func (c *cli) importJob(ctx context.Context, job *jobfile.Job, again []string, i
 	defer func() { err = errors.Join(err, lock.Release()) }()
 	limitMemory(job.Limits.Memory, log)
 	i := importRun{cli: c, job: job, intoNonempty: intoNonempty, log: log, logs: logs}
-	i.seen = &importSeen{observation: newObservation(job), keeps: !i.foreign()}
+	i.seen = &importSeen{observation: newObservation(job)}
 	i.seen.watch(i.seen)
-	closeStore, err := i.openFolders(ctx)
+	closeStore, err := i.openFolders()
 	if closeStore != nil {
 		defer func() { err = errors.Join(err, closeStore()) }()
 	}
@@ -131,12 +131,9 @@ func (c *cli) importJob(ctx context.Context, job *jobfile.Job, again []string, i
 	return i.conclude(i.watched(ctx))
 }
 
-// openFolders opens the checkpoint and finds the folders, those of a finished move
-// or of the FHIR Works tool. What it opened is to be closed also after an error.
-func (i *importRun) openFolders(ctx context.Context) (closeStore func() error, err error) {
-	if i.foreign() {
-		return i.openFrom(ctx)
-	}
+// openFolders opens the checkpoint and finds the folders of a finished move. What it
+// opened is to be closed also after an error.
+func (i *importRun) openFolders() (closeStore func() error, err error) {
 	if i.store, err = checkpoint.Reopen(filepath.Join(i.job.State, checkpointFile)); err != nil {
 		return nil, err
 	}
@@ -151,10 +148,6 @@ func (i *importRun) openFolders(ctx context.Context) (closeStore func() error, e
 	i.to, err = destinationsOf(i.job, moved)
 	return i.store.Close, err
 }
-
-// foreign tells whether the folders are not ours: then there is no ledger to say
-// what is stale, or deleted.
-func (i *importRun) foreign() bool { return !i.job.From.IsZero() }
 
 // refuseQuarantine is on_quarantine: what could not be moved may be the last
 // version of a resource.
@@ -239,9 +232,6 @@ func (i *importRun) open(ctx context.Context) (err error) {
 	}
 	defer sink.Close()
 	for _, d := range i.to {
-		if i.foreign() {
-			continue // what it announces was read
-		}
 		if err := i.checkFolders(ctx, sink.Beside(d.sink.Prefix), d); err != nil {
 			return err
 		}
@@ -295,9 +285,6 @@ func (i *importRun) into(ctx context.Context, d *destination) error {
 		Done: i.tell,
 	})
 	end := importer.Run(ctx, d.folders)
-	if i.foreign() {
-		return end
-	}
 	if errors.Is(end, importing.ErrRefused) {
 		if err := i.judge(ctx, d); err != nil {
 			return err
@@ -360,9 +347,6 @@ func (i *importRun) left(s *importSummary) error {
 	e := &pipeline.Error{Op: "import", Object: i.job.Name, Err: errors.New("stopped by a signal"), Hint: "fhirhose import"}
 	if i.file != "" {
 		e.Hint += " -c " + i.file
-	}
-	if i.foreign() {
-		e.Hint += " --from " + i.job.From.String()
 	}
 	e.Hint += " goes on from here"
 	for _, store := range s.Stores {

@@ -18,8 +18,7 @@ import (
 // move that it follows, and how far the import has come.
 type importSeen struct {
 	*observation
-	moved metrics.Status // the last of the move; that of --from is empty
-	keeps bool           // status.json tells of it: there was a move
+	moved metrics.Status // the last of the move
 
 	mu     sync.Mutex
 	done   metrics.ImportTotals       // of folders that are
@@ -111,14 +110,6 @@ func (s *importSeen) waiting(what string) {
 	s.waits = what
 }
 
-// renew writes status.json until ctx ends.
-func (s *importSeen) renew(ctx context.Context) error {
-	if !s.keeps {
-		return nil
-	}
-	return s.observation.renew(ctx)
-}
-
 // watched runs an import, and shows it meanwhile: /metrics, status.json, and a bar on
 // a terminal. Elsewhere the log lines tell of each change.
 func (i *importRun) watched(ctx context.Context) (end error) {
@@ -152,9 +143,6 @@ func (s *importSeen) finished(summary *importSummary) error {
 	s.mu.Lock()
 	s.over = true
 	s.mu.Unlock()
-	if !s.keeps {
-		return nil
-	}
 	return s.write()
 }
 

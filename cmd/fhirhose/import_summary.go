@@ -14,8 +14,7 @@ import (
 
 // importSummary is what `import --json` prints: how far the import has come.
 type importSummary struct {
-	Job  string `json:"job"`
-	From string `json:"from,omitempty"` // of --from
+	Job string `json:"job"`
 	importCounts
 	Stores []importStore `json:"stores"` // by tenant
 }
@@ -54,9 +53,6 @@ type importFolder struct {
 
 func (i *importRun) summarize() (*importSummary, error) {
 	s := &importSummary{Job: i.job.Name, importCounts: importCounts{Done: true}, Stores: []importStore{}}
-	if i.foreign() {
-		s.From = i.job.From.String()
-	}
 	for _, d := range i.to {
 		known, err := importing.Records(i.store, d.tenant)
 		if err != nil {
@@ -143,10 +139,7 @@ func (s *importSummary) write(out io.Writer, asJSON bool) error {
 	if len(s.Stores) > 1 {
 		line("  resources %s imported, %s refused, of %d tenants", human.Count(s.Imported), human.Count(s.Refused), len(s.Stores))
 	}
-	switch {
-	case s.Done && s.From != "":
-		line("from %s, without a ledger: nothing was deleted, and nothing can be verified beyond these counts", s.From)
-	case s.Done:
+	if s.Done {
 		line("what arrived is not verified beyond these counts: fhirhose verify")
 	}
 	_, err := io.WriteString(out, b.String())

@@ -80,7 +80,7 @@ func (p *preflight) look(ctx context.Context, r *survey.Result) error {
 
 // target is what a destination is to hold; known are the folders that were sent.
 func (d *destination) target(known map[string]*importing.Record) survey.Target {
-	t := survey.Target{Tenant: d.tenant, Store: d.store, About: d.about, Types: map[string]int64{}, Begun: len(known) > 0, Foreign: d.foreign}
+	t := survey.Target{Tenant: d.tenant, Store: d.store, About: d.about, Types: map[string]int64{}, Begun: len(known) > 0}
 	files := map[string]map[string]survey.TargetFile{}
 	for i := range d.files {
 		f := &d.files[i]
@@ -211,12 +211,15 @@ func checkTarget(ctx context.Context, w *wiring, r *survey.Result, sink *openedS
 	}
 }
 
+// mentionReaders is how many files are read at the same time.
+const mentionReaders = 4
+
 // read reads every file of every folder for what it mentions.
 func (p *preflight) read(ctx context.Context, r *survey.Result) error {
 	var mu sync.Mutex
 	var all []survey.Mentions
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(lineReaders)
+	group.SetLimit(mentionReaders)
 	for _, d := range p.to {
 		sink := p.sink.Beside(d.sink.Prefix)
 		for _, f := range d.files {

@@ -32,11 +32,7 @@ func (c *cli) load(cmd *cobra.Command) (*jobfile.Job, error) {
 			given[s.Key] = flag.Value.String()
 		}
 	}
-	from := "" // of import
-	if flag := cmd.Flags().Lookup("from"); flag != nil {
-		from = flag.Value.String()
-	}
-	job, err := jobfile.Load(jobfile.Input{File: c.file, Flags: given, Environ: c.environ, Setenv: c.setenv, From: from})
+	job, err := jobfile.Load(jobfile.Input{File: c.file, Flags: given, Environ: c.environ, Setenv: c.setenv})
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,6 @@ type destination struct {
 	sink      jobfile.Location // s3://bucket/prefix/[<tenant>/]<job>, where the folders lie
 	folders   []importing.Folder
 	files     []output.File // in them, by name
-	foreign   bool          // the FHIR Works tool has written them
 
 	store *healthlake.Store    // once it is open
 	about healthlake.Datastore // the same

@@ -23,7 +23,6 @@ type Job struct {
 	LogDir       string // of a file for each run; "" for none
 
 	Values map[string]string // every setting as text, by key: given, or its default
-	From   Location          // folders that the FHIR Works tool has written; zero where a move comes first
 
 	File     string   // the job file, "" when there is none
 	Warnings []string // what is accepted but probably not meant
@@ -35,9 +34,6 @@ func (j *Job) AllTenants() bool { return j.Source.Tenant == convert.AllTenants }
 // Output is where the job's folders go: [<tenant>/]<job> below the sink. In a job
 // of all tenants it is <job>, which holds what belongs to none of them.
 func (j *Job) Output() Location {
-	if !j.From.IsZero() {
-		return j.From
-	}
 	if j.AllTenants() {
 		return j.OutputOf("")
 	}

@@ -21,7 +21,6 @@ type Input struct {
 	Flags   map[string]string // by key, only those that were given
 	Environ []string          // of the process, "NAME=value"
 	Setenv  func(name, value string) error
-	From    string // of `import --from`; "" where a move comes first
 }
 
 // Load reads every layer into a validated job. Setenv receives what .env says
@@ -56,14 +55,6 @@ func Load(in Input) (*Job, error) {
 	}
 	if err := assign(job, values, dir); err != nil {
 		return nil, err
-	}
-	if in.From != "" {
-		if job.From, err = parseLocation(in.From, dir); err == nil && !job.From.IsS3() {
-			err = errors.New("is a directory, and HealthLake imports from S3 alone")
-		}
-		if err != nil {
-			return nil, configError("read flag", "--from", err, "write s3://bucket/[tenant/]jobId/")
-		}
 	}
 	return job, validate(job)
 }

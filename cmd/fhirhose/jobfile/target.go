@@ -150,11 +150,7 @@ func (h *HealthLake) Named() bool { return h.Datastore != "" || h.Datastores != 
 // Importable tells whether the settings say all that an import needs. Errors are
 // KindConfig.
 func (j *Job) Importable() error {
-	if !j.From.IsZero() && j.AllTenants() {
-		return configError("read setting", "source.tenant", errors.New(`is "*", and --from names the folders of one tenant`),
-			"name the tenant, or leave it empty")
-	}
-	if j.From.IsZero() && !j.Sink.Location.IsS3() {
+	if !j.Sink.Location.IsS3() {
 		return configError("read setting", "sink.location", errors.New("is a directory, and HealthLake imports from S3 alone"),
 			"move into s3://bucket/prefix")
 	}

@@ -25,7 +25,7 @@ func required(j *Job) error {
 		given bool
 	}{
 		{"job", j.Name != ""},
-		{"sink.location", !j.Sink.Location.IsZero() || !j.From.IsZero()},
+		{"sink.location", !j.Sink.Location.IsZero()},
 	} {
 		if r.given {
 			continue

@@ -23,7 +23,6 @@ type Target struct {
 	About   healthlake.Datastore
 	Types   map[string]int64 // resources by type; empty where nobody knows
 	Begun   bool             // something was sent to it
-	Foreign bool             // another tool has written the folders
 	Folders []TargetFolder   // not sent yet
 }
 
@@ -57,10 +56,7 @@ func (r *Result) fail(object, hint, format string, args ...any) {
 
 // JudgeFolders compares folders with what HealthLake takes in one job (WI8, WI13).
 func (r *Result) JudgeFolders(t Target, q jobfile.Quotas) {
-	hint := "if your account's quota is higher, set %s; otherwise move again, as a job of another name, with a lower layout.%s"
-	if t.Foreign {
-		hint = "if your account's quota is higher, set %s; otherwise have fhirhose move write the folders: it keeps layout.%s"
-	}
+	const hint = "if your account's quota is higher, set %s; otherwise move again, as a job of another name, with a lower layout.%s"
 	for _, f := range t.Folders {
 		name := f.Name
 		if t.Tenant != "" {
