@@ -71,7 +71,7 @@ func (l *Labels) addTags(member []byte) {
 	empty := len(l.text)
 	for list := member[len(opening):]; list[0] != ']'; {
 		n := canon.Element(list)
-		if !ours(list[:n]) {
+		if !AddedTag(list[:n]) {
 			if len(l.text) > empty {
 				l.text = append(l.text, ',')
 			}
@@ -96,7 +96,7 @@ func Added(list []byte) (updated, deleted bool) {
 		switch tag := list[:n]; {
 		case string(tag) == deletedTag:
 			deleted = true
-		case ours(tag):
+		case AddedTag(tag):
 			updated = true
 		}
 		if list = list[n:]; list[0] == ',' {
@@ -109,9 +109,9 @@ func Added(list []byte) (updated, deleted bool) {
 // deletedTag is canonical text.
 const deletedTag = `{"code":"DELETED","display":"DELETED"}`
 
-// ours tells whether a tag, in canonical text, is one of those that package
+// AddedTag tells whether a tag, in canonical text, is one of those that package
 // convert adds: exactly code and display, and no system.
-func ours(tag []byte) bool {
+func AddedTag(tag []byte) bool {
 	const updated = `{"code":"originalLastUpdated","display":"`
 	if string(tag) == deletedTag {
 		return true
