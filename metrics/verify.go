@@ -25,7 +25,7 @@ type VerifyTotals struct {
 }
 
 // VerifySteps lists the steps of a verification.
-func VerifySteps() []string { return []string{"export", "read", "compare", "count", "ask"} }
+func VerifySteps() []string { return []string{"export", "read", "compare", "count", "ask", "explain"} }
 
 var verifySteps = set(VerifySteps())
 

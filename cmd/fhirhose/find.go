@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -125,6 +126,10 @@ func (c *cli) find(ctx context.Context, job *jobfile.Job, tenant string, target 
 	}
 	defer closeBook()
 	f.Ledger = book
+	if f.Target != nil {
+		f.Target.Explainer.Book = book
+		f.Target.Explainer.Open = func(ctx context.Context, name string) (io.ReadCloser, error) { return openWhole(ctx, sink, name) }
+	}
 	return c.answer(ctx, &f)
 }
 
@@ -192,8 +197,8 @@ func openTarget(ctx context.Context, job *jobfile.Job, f *find.Finder) (closeTar
 	if err := durable.MkdirAll(dir); err != nil {
 		return nil, durable.Failure("create", dir, err)
 	}
-	asker := verify.NewAsker(verify.Options{Dir: dir, Imported: f.ImportEnded, Marks: healthlake.Marks()})
-	f.Target = &find.Target{Reader: d.store.Answers(), Asker: asker}
+	o := verify.Options{Dir: dir, Memory: f.Memory, Imported: f.ImportEnded, Marks: healthlake.Marks()}
+	f.Target = &find.Target{Reader: d.store.Answers(), Asker: verify.NewAsker(o), Explainer: &verify.Explainer{Options: o}}
 	return func() { _ = os.RemoveAll(dir) }, nil
 }
 

@@ -2,11 +2,8 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,11 +13,11 @@ import (
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/audit"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/report"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/deleting"
-	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/records"
 	"github.com/fhirhose/fhirhose/pipeline/verify"
@@ -190,7 +187,7 @@ func deletesOf(store *checkpoint.Store, tenant string) (*report.Deletes, error) 
 // checkOf tells what a verification found, and whether it still proves anything.
 func checkOf(r *verification.Result, s *report.Store) report.Check {
 	c := report.Check{
-		Mode: r.Mode, Begun: r.Begun, Ended: r.Ended, Share: r.Share, Checked: r.Checked, Causes: r.Causes, Job: r.Job, Details: r.Findings,
+		Mode: r.Mode, Begun: r.Begun, Ended: r.Ended, Share: r.Share, Checked: r.Checked, Causes: r.Causes, Job: r.Job, Details: r.Findings, Explained: r.Explained,
 	}
 	for _, class := range verify.Classes() {
 		if n, told := r.Classes[class.String()]; told {
@@ -250,7 +247,7 @@ func countRefused(path string, want int64, into *map[string]int64) error {
 	}
 	counts := *into
 	told := int64(0)
-	err := eachLine(path, func(line *struct {
+	err := statedir.EachLine(path, func(line *struct {
 		Reason string `json:"reason"`
 	},
 	) error {
@@ -265,31 +262,6 @@ func countRefused(path string, want int64, into *map[string]int64) error {
 		counts["untold"] += want - told
 	}
 	return err
-}
-
-// eachLine decodes a file of NDJSON. An absent one has no lines.
-func eachLine[T any](path string, f func(*T) error) error {
-	file, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return durable.Failure("read", path, err)
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	decoder := json.NewDecoder(file)
-	for {
-		line := new(T)
-		switch err := decoder.Decode(line); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil: // the decoder's own words may quote
-			return &pipeline.Error{Op: "read", Object: path, Kind: pipeline.KindOther, Err: errors.New("it is not as it was written"), Hint: "look at the file; it is PHI"}
-		}
-		if err := f(line); err != nil {
-			return err
-		}
-	}
 }
 
 // listedRuns bounds the runs that a report lists.

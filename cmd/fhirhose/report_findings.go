@@ -3,11 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/report"
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
 	"github.com/fhirhose/fhirhose/pipeline/deleting"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
@@ -38,8 +38,12 @@ func addFindings(job *jobfile.Job, f *report.Facts) error {
 			if c.Details == "" || c.Void != "" {
 				continue
 			}
-			err := eachLine(filepath.Join(job.State, c.Details), func(line *verification.Finding) error {
-				detail := strings.TrimSpace(strings.Join([]string{line.Cause, line.Detail, line.Reason}, " "))
+			r := verification.Result{Findings: c.Details, Explained: c.Explained}
+			err := r.EachFinding(job.State, func(line *verification.Finding) error {
+				detail := strings.TrimSpace(line.Cause + " " + line.Reason)
+				if line.Explained != nil {
+					detail = strings.TrimSpace(detail + " " + verification.DifferenceWords(line.Explained, c.Mode))
+				}
 				add(report.Finding{Tenant: s.Tenant, From: "verify " + c.Mode, Class: line.Class, Type: line.Type, ID: line.ID, Version: line.Version, Detail: detail})
 				return nil
 			})
@@ -53,7 +57,7 @@ func addFindings(job *jobfile.Job, f *report.Facts) error {
 
 // refusedOf adds the resources of which the target has refused versions.
 func refusedOf(job *jobfile.Job, s *report.Store, add func(report.Finding)) error {
-	return eachLine(importing.RefusedFile(job.State, s.Tenant), func(line *importing.Refused) error {
+	return statedir.EachLine(importing.RefusedFile(job.State, s.Tenant), func(line *importing.Refused) error {
 		class := "refused"
 		if line.Stale {
 			class = "stale in target"
@@ -74,7 +78,7 @@ func keptOf(job *jobfile.Job, s *report.Store, add func(report.Finding)) error {
 	if s.Deletes == nil {
 		return nil
 	}
-	return eachLine(deleting.Kept(job.State, s.Tenant, s.Deletes.Pass), func(line *struct {
+	return statedir.EachLine(deleting.Kept(job.State, s.Tenant, s.Deletes.Pass), func(line *struct {
 		Type   string `json:"type"`
 		ID     string `json:"id"`
 		Reason string `json:"reason"`

@@ -64,7 +64,12 @@ func verifyExport(ctx context.Context, v *verifying) error {
 	}
 	v.log.Info("the export is digested; comparing it with the ledger")
 	v.seen.verifying("", func(t *metrics.VerifyTotals) { t.Step, t.BytesDone = "compare", t.Bytes })
-	return v.compare(ctx, o, names)
+	if err := v.compare(ctx, o, names); err != nil {
+		return err
+	}
+	return v.explain(ctx, func(x *verify.Explainer, subjects []*verify.Subject) error {
+		return x.Exported(ctx, subjects, exported)
+	})
 }
 
 // beginExport gives the verification the next number, and forgets what the last one

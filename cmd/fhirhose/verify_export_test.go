@@ -93,26 +93,27 @@ func TestVerifyPlanted(t *testing.T) {
 		now    string
 		id     string
 		counts int
+		named  string // elements that differ
 	}{
-		{"a changed field (WV4)", func(r *verifyRig) { r.change(patient(1), `"given"`, `"prefix"`) }, "equal", "changed after import", id("1"), 0},
-		{"a missing resource", func(r *verifyRig) { r.send("DELETE", patient(2), "") }, "equal", "missing", id("2"), 4},
+		{"a changed field (WV4)", func(r *verifyRig) { r.change(patient(1), `"given"`, `"prefix"`) }, "equal", "changed after import", id("1"), 0, "Patient.name[0].given: missing in target, Patient.name[0].prefix: added in target"},
+		{"a missing resource", func(r *verifyRig) { r.send("DELETE", patient(2), "") }, "equal", "missing", id("2"), 4, ""},
 		{"an extra resource (WV10)", func(r *verifyRig) {
 			r.send("PUT", "Flag/x", `{"resourceType":"Flag","id":"x"}`)
-		}, "", "extra", "", 4},
+		}, "", "extra", "", 4, ""},
 		{"a lost delete (WV1)", func(r *verifyRig) {
 			r.send("PUT", patient(0), strings.ReplaceAll(r.body(patient(1)), id("1"), id("0")))
-		}, "deleted and gone", "deleted but present", id("0"), 4},
+		}, "deleted and gone", "deleted but present", id("0"), 4, ""},
 		{"a delete whose older version is AVAILABLE (WV5)", func(r *verifyRig) {
 			r.send("PUT", encounter, strings.NewReplacer("Condition", "Encounter", id("102"), id("103"), `"security":[{"code":"R"}],`, "").Replace(r.body(condition)))
-		}, "deleted and gone", "deleted but present", id("103"), 4},
-		{"a truncated Binary (WV1)", func(r *verifyRig) { r.change(binary, "QUJDQUJD", "QUJD") }, "equal", "changed after import", id("100"), 0},
+		}, "deleted and gone", "deleted but present", id("103"), 4, ""},
+		{"a truncated Binary (WV1)", func(r *verifyRig) { r.change(binary, "QUJDQUJD", "QUJD") }, "equal", "changed after import", id("100"), 0, "Binary.data: truncated (target shorter)"},
 		{"a lost digit (WV6)", func(r *verifyRig) {
 			r.change(observation, "1.2345678901234567891", "1.2345678901234567")
-		}, "equal", "changed after import", id("101"), 0},
-		{"a lost security label (WV4)", func(r *verifyRig) { r.change(condition, `"security":[{"code":"R"}],`, "") }, "equal", "label lost", id("102"), 0},
+		}, "equal", "changed after import", id("101"), 0, "Observation.multipleBirthInteger: changed digits"},
+		{"a lost security label (WV4)", func(r *verifyRig) { r.change(condition, `"security":[{"code":"R"}],`, "") }, "equal", "label lost", id("102"), 0, "Condition.meta.security[0]: lost"},
 		{"a stale version (WV2)", func(r *verifyRig) {
 			r.change(patient(3), `"multipleBirthInteger":3`, `"multipleBirthInteger":2`)
-		}, "equal", "known stale", id("3"), 0},
+		}, "equal", "known stale", id("3"), 0, ""},
 	} {
 		t.Run(o.name, func(t *testing.T) {
 			r := newVerifyRig(t, healthlaketest.Traps{})
@@ -126,6 +127,9 @@ func TestVerifyPlanted(t *testing.T) {
 			}
 			if gone := found[0].Object == ""; gone != (o.now == "missing") || !gone && found[0].Line == 0 {
 				t.Errorf("%+v", found[0])
+			}
+			if named := strings.Join(r.named("export", o.id), "|"); named != o.named {
+				t.Errorf("%q", named)
 			}
 			r.run(o.counts, "verify", "--mode", "counts")
 		})
@@ -143,7 +147,7 @@ func TestVerifyArrivedWrong(t *testing.T) {
 			return body
 		}
 	}
-	f := func(name string, traps healthlaketest.Traps, was, now, id string, counts int, more ...string) {
+	f := func(name string, traps healthlaketest.Traps, was, now, id string, counts int, named string, more ...string) {
 		t.Run(name, func(t *testing.T) {
 			r := newVerifyRigWith(t, traps, more...)
 			exit := 4
@@ -159,26 +163,30 @@ func TestVerifyArrivedWrong(t *testing.T) {
 			if found := r.findings(); id != "" && (len(found) != 1 || found[0].ID != id || found[0].Class != now) {
 				t.Errorf("%+v", found)
 			}
+			if got := strings.Join(r.named("export", id), "|"); got != named {
+				t.Errorf("%q", got)
+			}
 			r.run(counts, "verify", "--mode", "counts")
 		})
 	}
-	f("a changed field (WV4)", healthlaketest.Traps{Rewrite: replace(patient(1), `"given"`, `"prefix"`)}, "equal", "different", id("1"), 0)
+	f("a changed field (WV4)", healthlaketest.Traps{Rewrite: replace(patient(1), `"given"`, `"prefix"`)}, "equal", "different", id("1"), 0,
+		"Patient.name[0].given: missing in target, Patient.name[0].prefix: added in target")
 	f("a lost digit (WV6)", healthlaketest.Traps{Rewrite: replace("Observation/"+id("101"), "1.2345678901234567891", "1.2345678901234567")},
-		"equal", "different", id("101"), 0)
+		"equal", "different", id("101"), 0, "Observation.multipleBirthInteger: changed digits")
 	f("another spelling of a number (WV6)", healthlaketest.Traps{Rewrite: replace("Observation/"+id("101"), "1.2345678901234567891", "12345678901234567891e-19")},
-		"equal", "equal", "", 0)
-	f("a truncated Binary (WV1)", healthlaketest.Traps{Rewrite: replace("Binary/"+id("100"), "QUJDQUJD", "QUJD")}, "equal", "different", id("100"), 0)
+		"equal", "equal", "", 0, "")
+	f("a truncated Binary (WV1)", healthlaketest.Traps{Rewrite: replace("Binary/"+id("100"), "QUJDQUJD", "QUJD")}, "equal", "different", id("100"), 0, "Binary.data: truncated (target shorter)")
 	f("a last version that was refused (WV2, WI7)", healthlaketest.Traps{Refuse: func(key string, body []byte) string {
 		if key == patient(3) && strings.Contains(string(body), `"multipleBirthInteger":3`) {
 			return "because of " + recordstest.Canary
 		}
 		return ""
-	}}, "equal", "known stale", id("3"), 0, "--target.healthlake.on_import_error=continue")
+	}}, "equal", "known stale", id("3"), 0, "", "--target.healthlake.on_import_error=continue")
 	f("resources that the data store derives", healthlaketest.Traps{Derive: func(key string, _ []byte) [][]byte {
 		if key != patient(1) {
 			return nil
 		}
 		return [][]byte{[]byte(`{"resourceType":"Observation","id":"nlp","meta":{"tag":[{"display":"SYSTEM_GENERATED"}]}}`)}
-	}}, "", "made by the target", "", 4)
-	f("minimal validation", healthlaketest.Traps{}, "equal", "made by the target", "", 0, "--target.healthlake.validation=minimal")
+	}}, "", "made by the target", "", 4, "")
+	f("minimal validation", healthlaketest.Traps{}, "equal", "made by the target", "", 0, "", "--target.healthlake.validation=minimal")
 }

@@ -47,7 +47,11 @@ func verifyCurrent(ctx context.Context, v *verifying) error {
 	if err != nil {
 		return err
 	}
-	return q.Current(ctx, v.book, v.destination.store.Answers(), p)
+	answers := v.destination.store.Answers()
+	if err := q.Current(ctx, v.book, answers, p); err != nil {
+		return err
+	}
+	return v.explain(ctx, func(x *verify.Explainer, subjects []*verify.Subject) error { return x.Current(ctx, subjects, answers) })
 }
 
 // verifyHistories looks for every version of the sample in the data store.
@@ -56,11 +60,14 @@ func verifyHistories(ctx context.Context, v *verifying) error {
 	if err != nil {
 		return err
 	}
-	if err := q.Histories(ctx, v.book, v.destination.store.Answers(), p); err != nil {
+	answers := v.destination.store.Answers()
+	if err := q.Histories(ctx, v.book, answers, p); err != nil {
 		return err
 	}
 	v.log.Info("histories", "versions that are there once more", p.Repeats)
-	return nil
+	return v.explain(ctx, func(x *verify.Explainer, subjects []*verify.Subject) error {
+		return x.Histories(ctx, subjects, answers)
+	})
 }
 
 // verifySource reads the sample from the live source: what changed there since the
@@ -85,7 +92,7 @@ func verifySource(ctx context.Context, v *verifying) error {
 	if p.Skipped > 0 {
 		v.log.Info("Binaries were left out: the source's API has a URL instead of their data", "binaries", p.Skipped)
 	}
-	return nil
+	return v.explain(ctx, func(x *verify.Explainer, subjects []*verify.Subject) error { return x.Current(ctx, subjects, live) })
 }
 
 // position is how far a verification by single reads has come. It is durable once

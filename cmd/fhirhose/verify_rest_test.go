@@ -52,6 +52,22 @@ func (r *verifyRig) found(mode string) (all []verification.Finding) {
 	return all
 }
 
+// named is what the last verification of a mode says of a resource: the elements that
+// differ. Its file is PHI, and what is printed names elements alone.
+func (r *verifyRig) named(mode, id string) (all []string) {
+	r.Helper()
+	err := r.result(mode).EachFinding(filepath.Join(r.dir, "state"), func(f *verification.Finding) error {
+		if f.ID == id && f.Explained != nil {
+			all = append(all, verification.DifferenceWords(f.Explained, mode))
+		}
+		return nil
+	})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return all
+}
+
 // TestVerifyByReads: everything arrived, Binaries, deletes and labels included (WV1,
 // WV4), each resource is asked for once (WV3), and the answer is kept (WV7).
 func TestVerifyByReads(t *testing.T) {
@@ -90,36 +106,40 @@ func TestVerifyByReadsPlanted(t *testing.T) {
 	const binary, condition = "Binary/" + recordstest.Canary + "-100", "Condition/" + recordstest.Canary + "-102"
 	r := newVerifyRig(t, healthlaketest.Traps{})
 	var planted []string
-	want := allEqual()
+	want, elements := allEqual(), map[string]string{}
 	for _, o := range []struct {
 		plant    func()
 		was, now string
 		id       string
+		elements string // that are named
 	}{
-		{func() { r.edit(patient(1), `"given"`, `"prefix"`) }, "equal", "different", id("1")}, // a changed field
+		{func() { r.edit(patient(1), `"given"`, `"prefix"`) }, "equal", "different", id("1"), "Patient.name[0].given: missing in target, Patient.name[0].prefix: added in target"}, // a changed field
 		{func() {
 			r.simulation.Edit(healthlaketest.DatastoreID, patient(2), func([]byte) []byte { return nil })
-		}, "equal", "missing", id("2")},
+		}, "equal", "missing", id("2"), ""},
 		{func() { // a lost delete (WV1)
 			body := strings.ReplaceAll(r.body(patient(3)), id("3"), id("0"))
 			r.simulation.Edit(healthlaketest.DatastoreID, patient(0), func([]byte) []byte { return []byte(body) })
-		}, "deleted and gone", "deleted but present", id("0")},
-		{func() { r.edit(binary, "QUJDQUJD", "QUJD") }, "equal", "different", id("100")},                                              // a truncated Binary (WV1)
-		{func() { r.edit("Observation/"+id("101"), "1.2345678901234567891", "1.2345678901234567") }, "equal", "different", id("101")}, // a lost digit (WV6)
-		{func() { r.edit(condition, `"security":[{"code":"R"}],`, "") }, "equal", "label lost", id("102")},                            // a lost security label (WV4)
-		{func() { r.edit(patient(3), `"multipleBirthInteger":3`, `"multipleBirthInteger":2`) }, "equal", "known stale", id("3")},      // (WV2)
-		{func() { r.send("PUT", "Flag/x", `{"resourceType":"Flag","id":"x"}`) }, "", "", ""},
+		}, "deleted and gone", "deleted but present", id("0"), ""},
+		{func() { r.edit(binary, "QUJDQUJD", "QUJD") }, "equal", "different", id("100"), "Binary.data: truncated (target shorter)"},                                                       // a truncated Binary (WV1)
+		{func() { r.edit("Observation/"+id("101"), "1.2345678901234567891", "1.2345678901234567") }, "equal", "different", id("101"), "Observation.multipleBirthInteger: changed digits"}, // a lost digit (WV6)
+		{func() { r.edit(condition, `"security":[{"code":"R"}],`, "") }, "equal", "label lost", id("102"), "Condition.meta.security[0]: lost"},                                            // a lost security label (WV4)
+		{func() { r.edit(patient(3), `"multipleBirthInteger":3`, `"multipleBirthInteger":2`) }, "equal", "known stale", id("3"), ""},                                                      // (WV2)
+		{func() { r.send("PUT", "Flag/x", `{"resourceType":"Flag","id":"x"}`) }, "", "", "", ""},
 	} {
 		o.plant()
 		if o.was != "" {
 			want[o.was]--
 			want[o.now]++
 			planted = append(planted, o.id+" "+o.now)
+			elements[o.id] = o.elements
 		}
 	}
 	for _, mode := range restModes {
 		r.run(4, "verify", "--mode", mode)
-		r.says("7 resources not as they should be", "! known stale", "PHI")
+		r.says("7 resources not as they should be", "! known stale", "PHI", "what differs, in 4 resources:",
+			"Binary.data: truncated (target shorter), in 1 resource", "Observation.multipleBirthInteger: changed digits, in 1 resource",
+			"Condition.meta.security: lost, in 1 resource", "Patient.name.given: missing in target, in 1 resource", mode+".explained.ndjson (PHI)")
 		r.classes(mode, want)
 		named := map[string]bool{}
 		for _, f := range r.found(mode) {
@@ -132,6 +152,32 @@ func TestVerifyByReadsPlanted(t *testing.T) {
 		}
 		if len(named) != len(planted) {
 			t.Errorf("%s: %v", mode, named)
+		}
+		for id, want := range elements {
+			if got := strings.Join(r.named(mode, id), "|"); got != want {
+				t.Errorf("%s, %s: %q, want %q", mode, id, got, want)
+			}
+		}
+	}
+	// I10: a report names elements, and no resource; find names both.
+	r.run(4, "report")
+	r.says("what differs, in 4 resources:", "Observation.multipleBirthInteger: changed digits, in 1 resource")
+	r.run(4, "report", "--json")
+	r.says(`"path": "Condition.meta.security"`, `"kind": "lost"`)
+	page := filepath.Join(r.dir, "report.html")
+	r.run(4, "report", "--html", page)
+	if text, err := os.ReadFile(page); err != nil || !strings.Contains(string(text), "<li>Binary.data: truncated (target shorter), in 1 resource</li>") || recordstest.HoldsCanary(text) {
+		t.Errorf("%s %v", text, err)
+	}
+	for id, want := range elements {
+		text := r.askText(id+"\n", "--target")
+		for _, mode := range []string{"sample", "full", "history"} {
+			if want != "" && !strings.Contains(text, "verification "+mode+": ") || strings.Count(text, want+"; ended ") != 3 && want != "" {
+				t.Error(text)
+			}
+		}
+		if want != "" && !strings.Contains(text, "; "+want+"\n") || want == "" && strings.Contains(text, "Patient.") {
+			t.Error(text)
 		}
 	}
 }
@@ -170,7 +216,7 @@ func TestVerifyByReadsKilledAtEveryStep(t *testing.T) {
 	r.edit(patient(1), `"given"`, `"prefix"`)
 	for mode, stride := range map[string]int{"full": 1, "history": 7} { // histories are waited for
 		r.run(4, "verify", "--mode", mode)
-		answer, found := r.result(mode), fmt.Sprint(r.found(mode))
+		answer, found, named := r.result(mode), fmt.Sprint(r.found(mode)), strings.Join(r.named(mode, id("1")), "|")
 		for n := 1; ; n += stride {
 			var passed atomic.Int64
 			var died atomic.Bool
@@ -191,7 +237,8 @@ func TestVerifyByReadsKilledAtEveryStep(t *testing.T) {
 			}
 			r.run(4, "verify", "--mode", mode)
 			got := r.result(mode)
-			if !reflect.DeepEqual(got.Types, answer.Types) || !reflect.DeepEqual(got.Causes, answer.Causes) || fmt.Sprint(r.found(mode)) != found {
+			if !reflect.DeepEqual(got.Types, answer.Types) || !reflect.DeepEqual(got.Causes, answer.Causes) || fmt.Sprint(r.found(mode)) != found ||
+				!reflect.DeepEqual(got.Explained, answer.Explained) || strings.Join(r.named(mode, id("1")), "|") != named {
 				t.Fatalf("step %d: %+v, want %+v", n, got, answer)
 			}
 		}

@@ -40,5 +40,9 @@ func TestVerifyAgainstSource(t *testing.T) {
 	r.run(0, "verify", "--mode", "full")
 	r.run(2, "verify", "--against", "source", "--mode", "full")
 	r.run(4, "verify", "--mode", "source")
-	r.says("2 resources not as they should be", "! changed at the source since the export")
+	r.says("2 resources not as they should be", "! changed at the source since the export", "what differs, in 1 resource:",
+		"Patient.name.given: missing in live source, in 1 resource", "what differs is not known of 1 resource: the other side could not be read, or has it no longer")
+	if named := r.named("source", id("3")); len(named) != 1 || named[0] != "Patient.name[0].given: missing in live source, Patient.name[0].prefix: added in live source" {
+		t.Error(named)
+	}
 }

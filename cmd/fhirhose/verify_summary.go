@@ -63,6 +63,12 @@ func writeResult(b *strings.Builder, job *jobfile.Job, r *verification.Result) {
 	for _, cause := range slices.Sorted(maps.Keys(r.Causes)) {
 		line("  %s of them: %s", human.Count(r.Causes[cause]), cause)
 	}
+	for _, words := range r.Explained.Words(r.Mode) {
+		line("  %s", words)
+	}
+	if r.Explained != nil {
+		line("  of each resource: %s (PHI)", filepath.Join(job.State, r.Explained.File))
+	}
 	if r.Findings != "" {
 		line("  each is named in %s (PHI)", filepath.Join(job.State, r.Findings))
 	}

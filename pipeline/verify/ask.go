@@ -221,14 +221,20 @@ func (i *inquirer) hire() {
 
 // add adds a resource, which is valid until the next one, to the chunk.
 func (i *inquirer) add(r *ledger.Resource) {
+	own := ownSide(r)
+	i.chunk = append(i.chunk, own)
+	i.entries += len(own.Versions)
+}
+
+// ownSide returns a resource that stays valid.
+func ownSide(r *ledger.Resource) side {
 	own := *r
 	own.ID = append([]byte(nil), r.ID...)
 	own.Versions = append([]ledger.Entry(nil), r.Versions...)
 	for k := range own.Versions {
 		own.Versions[k].ID = own.ID
 	}
-	i.chunk = append(i.chunk, newSide(&own))
-	i.entries += len(own.Versions)
+	return newSide(&own)
 }
 
 // settle finds the verdicts of the chunk, and commits them.

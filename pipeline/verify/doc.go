@@ -14,6 +14,9 @@
 // resource after the other, in the order of the ledger, by [Inquiry.Current] or
 // [Inquiry.Histories]. The same judge classes the answers.
 //
+// Last, an [Explainer] names the elements in which resources differ, reading both
+// texts again.
+//
 // It promises:
 //
 //   - What could not be read is never OK: it is [Unchecked], with object and line.

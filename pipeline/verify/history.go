@@ -24,23 +24,32 @@ type Historian interface {
 func (q *Inquiry) Histories(ctx context.Context, book *ledger.Ledger, target Historian, p *Progress) error {
 	j := historyJudge{judge{imported: q.imported(), refused: q.Refused}}
 	return q.run(ctx, book, func(ctx context.Context, a *asker, s side) (out verdict, err error) {
-		var h history
-		for body, err := range target.History(ctx, string(s.Type), string(s.ID)) {
-			switch {
-			case err != nil:
-				return out, err
-			case body == nil:
-				h.deleted = h.deleted || len(h.versions) == 0
-			default:
-				err = a.take(ctx, s, func(f *found) { h.versions = append(h.versions, *f) })(bytes.NewReader(body))
-				if err != nil {
-					return out, err
-				}
+		h, err := a.history(ctx, s, target)
+		if err != nil {
+			return out, err
+		}
+		return j.class(s, h), nil
+	}, []Class{Missing, Different, LabelLost, KnownStale, DeletedPresent}, p)
+}
+
+// history asks for all versions of a resource.
+func (a *asker) history(ctx context.Context, s side, target Historian) (*history, error) {
+	h := new(history)
+	for body, err := range target.History(ctx, string(s.Type), string(s.ID)) {
+		switch {
+		case err != nil:
+			return nil, err
+		case body == nil:
+			h.deleted = h.deleted || len(h.versions) == 0
+		default:
+			err = a.take(ctx, s, func(f *found) { h.versions = append(h.versions, *f) })(bytes.NewReader(body))
+			if err != nil {
+				return nil, err
 			}
 		}
-		slices.Reverse(h.versions)
-		return j.class(s, &h), nil
-	}, []Class{Missing, Different, LabelLost, KnownStale, DeletedPresent}, p)
+	}
+	slices.Reverse(h.versions)
+	return h, nil
 }
 
 // history is what the target keeps of a resource.
@@ -170,6 +179,7 @@ func (s side) sent() (all []*ledger.Entry, agreed bool) {
 // matching is how versions of the source and of the target go together.
 type matching struct {
 	lost   []int  // of the source
+	at     []int  // of the target, for each of the source; -1: it is lost
 	used   []bool // of the target
 	known  []bool // of the target: it is some version of ours
 	marked bool   // one is ours without what the target added
@@ -185,9 +195,10 @@ func match(wanted []*ledger.Entry, kept []found, same func(*ledger.Entry, *found
 			k++
 		}
 		if k == len(kept) {
-			m.lost = append(m.lost, i)
+			m.lost, m.at = append(m.lost, i), append(m.at, -1)
 			continue
 		}
+		m.at = append(m.at, k)
 		m.used[k], at = true, k+1
 		m.marked = m.marked || !isSum(e, &kept[k].first)
 	}

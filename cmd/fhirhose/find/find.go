@@ -3,7 +3,6 @@ package find
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
@@ -35,8 +34,6 @@ type Finder struct {
 	Target      *Target                // nil: it is not asked
 }
 
-func (f *Finder) path(name string) string { return filepath.Join(f.State, name) }
-
 // Answer answers questions, at most AtOnce. A question without a type has an answer
 // for each type; every question has one at least.
 func (f *Finder) Answer(ctx context.Context, questions []Question) ([]*Answer, error) {
@@ -57,6 +54,9 @@ func (f *Finder) Answer(ctx context.Context, questions []Question) ([]*Answer, e
 			return nil, err
 		}
 		found[a.ID] = append(found[a.ID], a)
+	}
+	if err := f.Target.explain(ctx, found); err != nil {
+		return nil, err
 	}
 	if err := f.addRefusals(ctx, found); err != nil {
 		return nil, err

@@ -1,19 +1,13 @@
 package find
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
-	"github.com/fhirhose/fhirhose/pipeline"
-	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/ledger"
 	"github.com/fhirhose/fhirhose/pipeline/verify"
 )
@@ -24,15 +18,18 @@ type Verified struct {
 	Ended  time.Time `json:"ended,omitzero"` // zero: it is under way
 	Class  string    `json:"class"`
 	Cause  string    `json:"cause,omitempty"`
-	Detail string    `json:"detail,omitempty"` // what differs: an element path
 	Object string    `json:"object,omitempty"` // of the target's export
 	Line   int64     `json:"line,omitempty"`   // in it, from 1
+
+	*verify.Explained // what differs; nil: the verification has not compared it element by element
 }
 
 // Live is what the target says now.
 type Live struct {
 	Class string `json:"class"`
 	Cause string `json:"cause,omitempty"`
+
+	*verify.Explained // what differs; nil: nothing was compared
 }
 
 // Deletion is what became of a delete in the target.
@@ -45,6 +42,31 @@ type Deletion struct {
 type Target struct {
 	Reader verify.Reader
 	Asker  *verify.Asker
+	// Explainer says what differs; at most verification.MostExplained at once.
+	Explainer *verify.Explainer
+}
+
+// explain says of what the target holds in what elements it is not ours.
+func (t *Target) explain(ctx context.Context, found map[string][]*Answer) error {
+	var subjects []*verify.Subject
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		for _, a := range found[id] {
+			if a.Live == nil || !verification.IsExplainable(a.Live.Class) {
+				continue
+			}
+			if len(subjects) == verification.MostExplained {
+				a.Live.Explained = &verify.Explained{Failure: verify.NotCompared}
+				continue
+			}
+			s := &verify.Subject{Type: a.Type, ID: a.ID}
+			a.Live.Explained = &s.Explained
+			subjects = append(subjects, s)
+		}
+	}
+	if len(subjects) == 0 {
+		return nil
+	}
+	return t.Explainer.Current(ctx, subjects, t.Reader)
 }
 
 // ask asks the target for a resource of the ledger.
@@ -56,7 +78,7 @@ func (t *Target) ask(ctx context.Context, r *ledger.Resource) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Live{class.String(), cause.String()}, nil
+	return &Live{Class: class.String(), Cause: cause.String()}, nil
 }
 
 // askUnknown asks the target for a resource that the ledger does not know.
@@ -80,13 +102,11 @@ func (f *Finder) addVerified(ctx context.Context, found map[string][]*Answer) er
 		}
 	}
 	for _, r := range f.Verified {
-		if r.Findings == "" {
-			continue
-		}
-		err := eachLine(ctx, f.path(r.Findings), func(line *verification.Finding) {
+		err := r.EachFinding(f.State, func(line *verification.Finding) error {
 			if a := byName[line.Type+"/"+line.ID]; a != nil {
-				a.Verified = append(a.Verified, Verified{r.Mode, r.Ended, line.Class, line.Cause, line.Detail, line.Object, line.Line})
+				a.Verified = append(a.Verified, Verified{r.Mode, r.Ended, line.Class, line.Cause, line.Object, line.Line, line.Explained})
 			}
+			return ctx.Err()
 		})
 		if err != nil {
 			return err
@@ -101,37 +121,10 @@ func (f *Finder) addVerified(ctx context.Context, found map[string][]*Answer) er
 		}
 	}
 	type kept struct{ Type, ID, Reason string }
-	return eachLine(ctx, f.DeletesKept, func(line *kept) {
+	return statedir.EachLine(f.DeletesKept, func(line *kept) error {
 		if a := byName[line.Type+"/"+line.ID]; a != nil {
 			a.Deletion = &Deletion{Reason: line.Reason}
 		}
+		return ctx.Err()
 	})
-}
-
-// eachLine calls do for each line of JSON of a file; of none where there is no file.
-func eachLine[T any](ctx context.Context, path string, do func(*T)) error {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) || path == "" {
-		return nil
-	}
-	if err != nil {
-		return durable.Failure("read", path, err)
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	in := json.NewDecoder(bufio.NewReaderSize(file, 1<<20))
-	for number := 1; ; number++ {
-		line := new(T)
-		switch err := in.Decode(line); {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // it is being written
-			return nil
-		case err != nil:
-			return &pipeline.Error{
-				Op: "read", Object: path, Kind: pipeline.KindFatal, Err: fmt.Errorf("line %d cannot be read", number), Hint: "restore the file from a copy",
-			}
-		}
-		do(line)
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-	}
 }

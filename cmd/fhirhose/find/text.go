@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
 )
 
 // WriteJSON writes answers, one line each.
@@ -64,8 +66,8 @@ func (v *Verified) words() []string {
 	if v.Cause != "" {
 		all[0] += " (" + v.Cause + ")"
 	}
-	if v.Detail != "" {
-		all = append(all, "at "+v.Detail)
+	if v.Explained != nil {
+		all = append(all, verification.DifferenceWords(v.Explained, v.Mode))
 	}
 	if v.Object != "" {
 		all = append(all, fmt.Sprintf("%s, line %d", v.Object, v.Line))
@@ -81,6 +83,8 @@ func (l *Live) write(line func(string, ...any)) {
 	case l == nil:
 	case l.Cause != "":
 		line("  the target now: %s (%s)", l.Class, l.Cause)
+	case l.Explained != nil:
+		line("  the target now: %s; %s", l.Class, verification.DifferenceWords(l.Explained, verification.Full))
 	default:
 		line("  the target now: %s", l.Class)
 	}

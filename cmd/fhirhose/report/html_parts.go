@@ -135,11 +135,25 @@ func (p *page) store(s *Store) {
 		}
 		p.put(`<p class="%s">%s</p>`+"\n", class, c.words())
 		p.chart(c.chart())
+		p.explained(c)
 		if c.Job != "" {
 			p.put("<p class=\"quiet\">read from HealthLake's export job <code>%s</code></p>\n", c.Job)
 		}
 	}
 	p.folders(s.Folders)
+}
+
+// explained says in which elements resources differ.
+func (p *page) explained(c *Check) {
+	words := c.Explained.Words(c.Mode)
+	if len(words) == 0 {
+		return
+	}
+	p.put("<ul>\n")
+	for _, line := range words {
+		p.put("<li>%s</li>\n", strings.TrimSpace(line))
+	}
+	p.put("</ul>\n")
 }
 
 func (p *page) folders(folders []Folder) {

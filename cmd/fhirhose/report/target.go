@@ -3,6 +3,7 @@ package report
 import (
 	"time"
 
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
 	"github.com/fhirhose/fhirhose/metrics"
 )
 
@@ -97,6 +98,8 @@ type Check struct {
 	Causes  map[string]int64 `json:"causes,omitempty"`
 	Job     string           `json:"job,omitempty"`      // the target's export job
 	Details string           `json:"findings,omitempty"` // file in the state directory; PHI
+	// Explained says what differs in what was found; nil: nothing was compared.
+	Explained *verification.Explained `json:"explained,omitempty"`
 	// Void says why this proves nothing of what was moved and is there now, "" if
 	// it does.
 	Void string `json:"void,omitempty"`

@@ -137,6 +137,9 @@ func (p *printer) store(s *Store) {
 				p.line("    %12s  %s%s", human.Count(class.Count), class.Name, attention(class))
 			}
 		}
+		for _, words := range c.Explained.Words(c.Mode) {
+			p.line("    %s", words)
+		}
 	}
 	if len(s.Checks) == 0 {
 		p.line("  verified   never")

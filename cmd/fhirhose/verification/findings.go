@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
+	"github.com/fhirhose/fhirhose/pipeline/verify"
 )
 
 // Finding is what was found of one resource, or of a line of which it is not known
@@ -20,7 +22,30 @@ type Finding struct {
 	Object  string `json:"object,omitempty"`  // of the target's export, and the line in it, from 1
 	Line    int64  `json:"line,omitempty"`
 	Reason  string `json:"reason,omitempty"` // why that line could not be read
-	Detail  string `json:"detail,omitempty"` // what differs: an element path
+
+	// Explained says what differs, if that was compared: it lies in another file.
+	*verify.Explained `json:"-"`
+}
+
+// EachFinding calls do for each finding, with what is known of it.
+func (r *Result) EachFinding(state string, do func(*Finding) error) error {
+	if r.Findings == "" {
+		return nil
+	}
+	explained := make(map[string]*verify.Explained) // at most MostExplained
+	if r.Explained != nil {
+		err := statedir.EachLine(filepath.Join(state, r.Explained.File), func(line *Explanation) error {
+			explained[line.Type+"/"+line.ID] = &line.Explained
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return statedir.EachLine(filepath.Join(state, r.Findings), func(f *Finding) error {
+		f.Explained = explained[f.Type+"/"+f.ID]
+		return do(f)
+	})
 }
 
 // Findings is a file of findings that is written: a line of JSON for each.

@@ -49,10 +49,14 @@ type Result struct {
 	// Findings is a file with a line of JSON for each resource that is not OK,
 	// below the state directory; "" if there is none. It is PHI.
 	Findings string `json:"findings,omitempty"`
-	Attempt  int    `json:"attempt,omitempty"` // number of the target's export, see exporting.Record
-	Job      string `json:"job,omitempty"`     // the target's export job that was read
-	Output   string `json:"output,omitempty"`  // where that job wrote to: s3://bucket/prefix/. PHI lies there
-	Share    string `json:"share,omitempty"`   // of the resources, of a mode that looks at a part: "1%"
+	// Explained says what differs in the resources that are found; nil: in none was
+	// there anything to compare.
+	Explained *Explained `json:"explained,omitempty"`
+
+	Attempt int    `json:"attempt,omitempty"` // number of the target's export, see exporting.Record
+	Job     string `json:"job,omitempty"`     // the target's export job that was read
+	Output  string `json:"output,omitempty"`  // where that job wrote to: s3://bucket/prefix/. PHI lies there
+	Share   string `json:"share,omitempty"`   // of the resources, of a mode that looks at a part: "1%"
 
 	// LedgerRoot names the moved data that the target was compared with
 	// (records.Finished.LedgerRoot): of other data, this says nothing.
@@ -118,7 +122,7 @@ func (r *Result) Reset() {
 	}
 	clear(r.Types)
 	clear(r.Causes)
-	r.Checked, r.Findings = 0, ""
+	r.Checked, r.Findings, r.Explained = 0, "", nil
 }
 
 // AddUnchecked counts n resources of a type that could not be checked.

@@ -2,7 +2,9 @@ package diff
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -154,17 +156,23 @@ func TestCompareCaps(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	d := New(Marks{})
 	for _, s := range []string{``, `[]`, `{`, `{"a":1}x`, `{"a":1,"a":2}`, `{"secret":"`, `{"a":"\ud800"}`, `{"a":"` + strings.Repeat(`\u00zz`, 1000) + `}`} {
-		if _, err := d.Read(strings.NewReader(s), nil); err == nil || strings.Contains(err.Error(), "secret") {
+		if _, err := d.Read(strings.NewReader(s), nil); !errors.Is(err, ErrUnreadable) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%.50q: %v", s, err)
 		}
 	}
 	large := `{"a":[` + strings.Repeat(`"`+strings.Repeat("x", 4000)+`",`, 300) + `1]}`
-	if _, err := d.Read(strings.NewReader(large), nil); err != ErrTooLarge { //nolint:errorlint // it is not wrapped
+	if _, err := d.Read(strings.NewReader(large), nil); !errors.Is(err, ErrTooLarge) {
 		t.Error(err)
 	}
-	text, err := d.Read(strings.NewReader(`{"data":"`+strings.Repeat("QUJD", 10<<20)+`"}`), nil)
+	if _, err := d.Read(iotest.ErrReader(io.ErrUnexpectedEOF), nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error(err)
+	}
+	text, err := d.Read(strings.NewReader(`{"resourceType":"Binary","id":"1","data":"`+strings.Repeat("QUJD", 10<<20)+`"}`), nil)
 	if err != nil || text.Size() > 64<<10 {
 		t.Errorf("%v, %d bytes", err, text.Size())
+	}
+	if !text.Is("Binary", "1") || text.Is("Binary", "2") || text.Is("Patient", "1") {
+		t.Error("it is another resource")
 	}
 }
 

@@ -28,6 +28,10 @@ const (
 // ErrTooLarge is of a resource that is over 1 MiB without its long strings.
 var ErrTooLarge = errors.New("the resource is too large to be compared element by element")
 
+// ErrUnreadable is of what is no strict JSON of an object. An error that wraps it holds
+// none of its text.
+var ErrUnreadable = errors.New("the resource cannot be read")
+
 // Text is a resource as it is compared: canonical text, long strings in it replaced.
 type Text struct {
 	canonical []byte
@@ -44,6 +48,12 @@ type longText struct {
 
 // Size is about how much memory the text holds, in bytes.
 func (t *Text) Size() int { return len(t.canonical) + len(t.long)*(longString+512) }
+
+// Is tells whether the resource says that it is of this type and id.
+func (t *Text) Is(resourceType, id string) bool {
+	of := members(t.canonical).values
+	return string(of[`"resourceType":`]) == `"`+resourceType+`"` && string(of[`"id":`]) == `"`+id+`"`
+}
 
 // lengths returns the lengths of its long strings, sorted.
 func (t *Text) lengths() (all []int64) {
@@ -86,8 +96,7 @@ func New(marks Marks) *Differ {
 // Read reads one resource, a JSON object with nothing but white space around it, to
 // the end of in. To tell whether a long string is truncated, the side that may be
 // shorter is read first, and given with the other one; else other is nil. It is not
-// kept. A resource that is no strict JSON is pipeline.NotJSON or the like, as an
-// error without any of its text; one that is too large is [ErrTooLarge].
+// kept. Errors are [ErrUnreadable], [ErrTooLarge], and those of in.
 func (d *Differ) Read(in io.Reader, other *Text) (*Text, error) {
 	r := reduction{token: d.token, text: Text{long: make(map[string]*longText)}}
 	if other != nil {
@@ -135,7 +144,7 @@ func (d *Differ) canonical(r *reduction) error {
 	return nil
 }
 
-func unreadable(why pipeline.Reason) error { return fmt.Errorf("the resource is %s", why) }
+func unreadable(why pipeline.Reason) error { return fmt.Errorf("%w: %s", ErrUnreadable, why) }
 
 // reduction copies JSON text, long strings replaced.
 type reduction struct {
