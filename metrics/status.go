@@ -95,6 +95,24 @@ type TypeTotals struct {
 	BytesWritten int64            `json:"bytes_written"` // NDJSON
 	Filtered     map[string]int64 `json:"filtered,omitempty"`
 	Quarantined  map[string]int64 `json:"quarantined,omitempty"`
+	Mentions
+}
+
+// Mentions is what written records say that may not hold any more in another service.
+// It is counted, and never repeated: ids and hosts may be PHI (I10).
+type Mentions struct {
+	AbsoluteReferences  int64 `json:"absolute_references,omitempty"`  // that name a server by its URL, the old API among others
+	VersionedReferences int64 `json:"versioned_references,omitempty"` // to one version of a resource: a target numbers anew
+	// ActiveSubscriptions have the status active or requested, in a record that is not
+	// DELETED: the last version of each, for one that another has superseded is DELETED.
+	ActiveSubscriptions int64 `json:"active_subscriptions,omitempty"`
+}
+
+// Mention adds those of other records.
+func (m *Mentions) Mention(n Mentions) {
+	m.AbsoluteReferences += n.AbsoluteReferences
+	m.VersionedReferences += n.VersionedReferences
+	m.ActiveSubscriptions += n.ActiveSubscriptions
 }
 
 // TenantTotals balances per tenant, over all types: Read = Written + Filtered +
@@ -160,6 +178,14 @@ func (s *Status) Written() (n int64) {
 		n += t.Written
 	}
 	return n
+}
+
+// Mentions sums what records of all types mention.
+func (s *Status) Mentions() (all Mentions) {
+	for _, t := range s.Types {
+		all.Mention(t.Mentions)
+	}
+	return all
 }
 
 // Filtered sums the filtered records over all types and reasons.

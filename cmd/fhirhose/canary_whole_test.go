@@ -229,7 +229,7 @@ func (j *wholeJob) migrate(proven bool) {
 	j.until([]int{0}, "export", logs)
 	j.until(full, "check", "--write-probe")
 	j.until(full, "move", logs, "--metrics-textfile", filepath.Join(j.dir, "metrics.prom"))
-	j.until(full, "check", "--read-folders", "--json")
+	j.until(full, "check", "--json")
 	j.until(full, "import", logs)
 	j.tell()
 	j.until(full, "quarantine", "replay")

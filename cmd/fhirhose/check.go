@@ -27,7 +27,7 @@ import (
 )
 
 func newCheck(c *cli) *cobra.Command {
-	var f checkFlags
+	var writeProbe bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Say what there is to move, and whether it can be moved",
@@ -39,7 +39,6 @@ its output, and at the folders of a finished move.
 It exits 0 only if nothing stands in the way of fhirhose move.`,
 		Example: `  fhirhose check
   fhirhose check --write-probe     # also write and delete one file, in the sink and in state
-  fhirhose check --read-folders    # of a finished move: read all of it for references that will not hold
   fhirhose check --json | jq .estimate`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,12 +48,11 @@ It exits 0 only if nothing stands in the way of fhirhose move.`,
 			}
 			ctx, cancel := c.stopping.atOnce(cmd.Context())
 			defer cancel()
-			return c.checkWith(ctx, job, f)
+			return c.check(ctx, job, writeProbe)
 		},
 	}
 	addSettings(cmd)
-	cmd.Flags().BoolVar(&f.readFolders, "read-folders", false, "read all folders of a finished move, to count active Subscriptions, references to servers and to versions")
-	cmd.Flags().BoolVar(&f.writeProbe, "write-probe", false, "write and delete one file, in the sink and in state")
+	cmd.Flags().BoolVar(&writeProbe, "write-probe", false, "write and delete one file, in the sink and in state")
 	return cmd
 }
 
@@ -64,14 +62,7 @@ type problems []error
 func (p problems) Error() string   { return errors.Join(p...).Error() }
 func (p problems) Unwrap() []error { return p }
 
-// checkFlags are the flags of check alone.
-type checkFlags struct{ writeProbe, readFolders bool }
-
 func (c *cli) check(ctx context.Context, job *jobfile.Job, writeProbe bool) error {
-	return c.checkWith(ctx, job, checkFlags{writeProbe: writeProbe})
-}
-
-func (c *cli) checkWith(ctx context.Context, job *jobfile.Job, f checkFlags) error {
 	r := &survey.Result{
 		Job: job.Name, Warnings: append([]string{}, job.Warnings...), Problems: []survey.Problem{}, File: job.File,
 		Source: job.Source.Location().String(), Output: job.Output().String(), State: job.State,
@@ -80,9 +71,9 @@ func (c *cli) checkWith(ctx context.Context, job *jobfile.Job, f checkFlags) err
 	}
 	r.SetBinaries(job.Source)
 	w := &wiring{job: job, seen: newObservation(job), patience: time.Second, attempts: 3, heads: &survey.Heads{}}
-	checkState(job, r, f.writeProbe)
+	checkState(job, r, writeProbe)
 	source := checkSource(ctx, w, r)
-	sink := checkSink(ctx, w, r, f.writeProbe)
+	sink := checkSink(ctx, w, r, writeProbe)
 	if sink != nil {
 		defer sink.close()
 	}
@@ -91,7 +82,7 @@ func (c *cli) checkWith(ctx context.Context, job *jobfile.Job, f checkFlags) err
 		checkOwner(ctx, job, r, source, sink)
 	}
 	if sink != nil {
-		checkTarget(ctx, w, r, sink, f.readFolders)
+		checkTarget(ctx, w, r, sink)
 	}
 	if err := ctx.Err(); err != nil {
 		return err

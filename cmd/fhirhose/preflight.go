@@ -4,14 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
@@ -33,6 +29,7 @@ type preflight struct {
 	sink         *objectstore.Store
 	results      *objectstore.Store
 	types        map[string]int64 // of a sample, before anything is moved
+	mentions     metrics.Mentions // in what was moved
 	intoNonempty bool
 }
 
@@ -110,6 +107,7 @@ func (i *importRun) preflight(ctx context.Context, sink *objectstore.Store) erro
 	if err := p.look(ctx, r); err != nil {
 		return err
 	}
+	r.JudgeMentions(i.seen.moved.Mentions(), "")
 	for _, proof := range r.Probes {
 		i.log.Info("preflight", "proved", proof)
 	}
@@ -157,7 +155,7 @@ func heldBefore(store *checkpoint.Store) (resources int64, err error) {
 
 // checkTarget looks at the target of a job that names one: at the folders of a
 // finished move, or at what the layout allows.
-func checkTarget(ctx context.Context, w *wiring, r *survey.Result, sink *openedSinks, readFolders bool) {
+func checkTarget(ctx context.Context, w *wiring, r *survey.Result, sink *openedSinks) {
 	job := w.job
 	if !job.Target.HealthLake.Named() {
 		return
@@ -171,11 +169,14 @@ func checkTarget(ctx context.Context, w *wiring, r *survey.Result, sink *openedS
 		r.Fail(err)
 		return
 	}
-	if !moved {
+	if moved {
+		r.JudgeMentions(p.mentions, "")
+	} else {
 		r.JudgeLayout(job.Layout, job.Target.HealthLake.Quotas)
 		if r.Sample != nil {
 			p.types = maps.Clone(r.Sample.Types)
 			delete(p.types, metrics.Unreadable) // rows without a type go nowhere
+			r.JudgeMentions(r.Sample.Mentions(), " (in the sample)")
 		}
 	}
 	problems := len(r.Problems)
@@ -197,50 +198,7 @@ func checkTarget(ctx context.Context, w *wiring, r *survey.Result, sink *openedS
 	}
 	if err := p.look(ctx, r); err != nil {
 		r.Fail(err)
-		return
 	}
-	if !readFolders {
-		return
-	}
-	if !moved {
-		r.Warn("--read-folders: there is no finished move to read")
-		return
-	}
-	if err := p.read(ctx, r); err != nil {
-		r.Fail(err)
-	}
-}
-
-// mentionReaders is how many files are read at the same time.
-const mentionReaders = 4
-
-// read reads every file of every folder for what it mentions.
-func (p *preflight) read(ctx context.Context, r *survey.Result) error {
-	var mu sync.Mutex
-	var all []survey.Mentions
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(mentionReaders)
-	for _, d := range p.to {
-		sink := p.sink.Beside(d.sink.Prefix)
-		for _, f := range d.files {
-			group.Go(func() error {
-				var m survey.Mentions
-				err := sink.Stream(ctx, sink.Location().Key(f.Name), "", func(body io.Reader) error {
-					m = survey.Mentions{} // it may be another attempt
-					return m.Mention(body, f.Type)
-				})
-				mu.Lock()
-				defer mu.Unlock()
-				all = append(all, m)
-				return err
-			})
-		}
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	r.AddMentions(all)
-	return nil
 }
 
 // lookAtMove finds what a finished move has left for each data store, and what was
@@ -259,6 +217,7 @@ func lookAtMove(job *jobfile.Job) (p *preflight, moved bool, err error) {
 		defer func() { err = errors.Join(err, store.Close()) }()
 		var finished *records.Finished
 		if finished, err = records.Result(store); err == nil {
+			p.mentions = finished.Status.Mentions()
 			p.to, err = destinationsOf(job, finished)
 			for _, d := range p.to {
 				if sent[d.tenant], err = importing.Records(store, d.tenant); err != nil {

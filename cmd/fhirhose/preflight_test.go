@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -70,9 +69,9 @@ func TestPreflight(t *testing.T) {
 	r.says("they will be refused", "16 imported, 1 refused", "encrypts with the key arn:aws:kms")
 }
 
-// TestReadFolders: what is moved is read for what will not hold in the target; counts
-// alone are told.
-func TestReadFolders(t *testing.T) {
+// TestMentions: what is moved may say what will not hold in the target. It is counted
+// on its way, so that nothing is read again, and counts alone are told.
+func TestMentions(t *testing.T) {
 	refer := func(to string) []string {
 		return []string{`"contentType":{"S":"` + recordstest.Canary + `"}`, `"subject":{"M":{"reference":{"S":"` + to + `"}}}`}
 	}
@@ -80,16 +79,28 @@ func TestReadFolders(t *testing.T) {
 		recordstest.CanaryRow(7, append(refer("https://old.example/Patient/1"), "Patient", "Encounter")...),
 		recordstest.CanaryRow(8, append(refer("Patient/1/_history/3"), "Patient", "Encounter")...),
 		recordstest.CanaryRow(9, `"resourceType":{"S":"Patient"}`, `"resourceType":{"S":"Subscription"}`, `"_ttl":{"S":"`+recordstest.Canary+`"}`, `"status":{"S":"active"}`))
-	r.run(0, "check", "--read-folders")
-	r.says("there is no finished move to read")
-	r.moved()
-	r.run(0, "check", "--read-folders")
-	r.says(fmt.Sprintf("%d resources were read", lines+3), "1 active Subscription: after the cut-over",
-		"1 reference to a server by its URL", "1 reference to one version of a resource")
-	r.run(0, "check")
-	if strings.Contains(r.out.String(), "were read") {
-		t.Error("the folders are read unasked")
+	told := []string{
+		"1 active Subscription: after the cut-over", "1 reference to a server by its URL", "1 reference to one version of a resource",
 	}
+	r.run(0, "check")
+	r.says(told...)
+	r.says("(in the sample)")
+	r.moved()
+	manifest := string(r.memory.Objects()["out/a/_fhirhose/manifest.json"])
+	for _, want := range []string{`"absolute_references":1`, `"versioned_references":1`, `"active_subscriptions":1`} {
+		if !strings.Contains(manifest, want) {
+			t.Errorf("the manifest lacks %s: %s", want, manifest)
+		}
+	}
+	r.run(0, "check")
+	r.says(told...)
+	if strings.Contains(r.out.String(), "(in the sample)") {
+		t.Error("the sample is told, though all is known")
+	}
+	r.run(4, "report") // nothing is imported
+	r.says(told...)
+	r.run(0, "import")
+	r.says(told...)
 }
 
 // deny makes HealthLake refuse an operation for want of a permission.

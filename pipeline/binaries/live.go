@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline/output"
 )
 
@@ -20,6 +21,7 @@ type Totals struct {
 	// Erased are written without data: DELETED, and so is their object.
 	Erased    int64 `json:"content_erased_at_source,omitempty"`
 	Recovered int64 `json:"content_recovered,omitempty"` // from noncurrent objects
+	metrics.Mentions
 }
 
 // Status is the pipeline as an operator may see it at any time. It holds no id
@@ -74,6 +76,7 @@ func (v *live) written(it *item, lineBytes int64) {
 	t := v.of(it)
 	t.Written++
 	t.WrittenBytes += lineBytes
+	t.Mention(it.stub.Mentions)
 	if it.fill {
 		t.ContentBytes += it.content.Size
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/convert"
 	"github.com/fhirhose/fhirhose/pipeline/output"
@@ -15,6 +16,7 @@ import (
 type converted struct {
 	stub.Stub
 
+	Mentions      metrics.Mentions
 	HasData       bool     // the line has its content: Before and After are empty
 	Content       [32]byte // content digest of the line as it is
 	Label         [32]byte // label digest
@@ -55,7 +57,7 @@ func (r *rows) next(c *converted) error {
 	if of.Reason != pipeline.NoReason || string(of.Type) != binaryType {
 		return output.Damaged(errors.New("a stored row is no Binary that the job writes"))
 	}
-	c.HasData, c.Content, c.Label = of.HasData, of.Content, of.Label
+	c.HasData, c.Content, c.Label, c.Mentions = of.HasData, of.Content, of.Label, of.Mentions
 	c.Line, c.Before, c.After = r.line, of.Before, of.After
 	return nil
 }

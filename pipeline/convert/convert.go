@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/digest"
 	"github.com/fhirhose/fhirhose/pipeline/digest/canon"
@@ -26,6 +27,8 @@ type Record struct {
 
 	Content [sha256.Size]byte // content digest, if written
 	Label   [sha256.Size]byte // label digest, if written
+
+	Mentions metrics.Mentions // of a written row
 
 	// Unknown names the top-level attributes of a written row that FHIR Works
 	// is not known to add: they begin with "_" and are no primitive extension.
@@ -98,6 +101,7 @@ func (c *Converter) Convert(dst, line []byte, r *Record) []byte {
 	r.Content = sha256.Sum256(c.row.content)
 	r.Label = c.labels.Sum()
 	r.Unknown = c.appendUnknown(r.Unknown)
+	r.Mentions = c.mentions(r)
 	if c.binaryField != "" && string(r.Type) == "Binary" {
 		c.halve(r)
 	}

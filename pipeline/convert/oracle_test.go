@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/digest/digesttest"
 )
@@ -164,6 +165,30 @@ func (e *expected) take(o Options, item *digesttest.Value, d *defects) {
 		e.resource.Set(name, v)
 	}
 	e.meta(item, d)
+}
+
+// mentions are those of a resource that is written.
+func mentions(e *expected) (m metrics.Mentions) {
+	var walk func(v *digesttest.Value, own bool)
+	walk = func(v *digesttest.Value, own bool) { // own: of a resource or its meta, where no element of this name is
+		for i, member := range v.Members {
+			if v.Kind == '{' && v.Names[i] == "reference" && member.Kind == '"' && !own {
+				if regexp.MustCompile("^https?://").MatchString(member.Text) {
+					m.AbsoluteReferences++
+				}
+				if strings.Contains(member.Text, "/_history/") {
+					m.VersionedReferences++
+				}
+			}
+			walk(member, v == e.resource && v.Names[i] == "meta")
+		}
+	}
+	walk(e.resource, true)
+	status := e.resource.Get("status")
+	if string(e.Type) == "Subscription" && e.Status != pipeline.Deleted && status != nil && status.Kind == '"' && (status.Text == "active" || status.Text == "requested") {
+		m.ActiveSubscriptions = 1
+	}
+	return m
 }
 
 // meta reads lastUpdated, and the kind of tag, from what meta has as its first
@@ -395,6 +420,9 @@ func compareOutput(t *testing.T, line, out []byte, r *Record, want *expected) {
 	}
 	if !equalNames(r.Unknown, want.Unknown) {
 		t.Fatalf("unknown %q, want %q\n%q", r.Unknown, want.Unknown, line)
+	}
+	if m := mentions(want); r.Mentions != m {
+		t.Fatalf("%+v, want %+v\n%q", r.Mentions, m, line)
 	}
 }
 

@@ -27,6 +27,11 @@ func TestRandomRows(t *testing.T) {
 				attributes = append(attributes, g.pick(`"data"`, `"content"`, `"contentType"`, `"dat"`, `"data\\"`, `"d\u0061tb"`, `"conten\""`, `"_data"`)+":"+g.value(3))
 			}
 		}
+		if g.one(5) {
+			attributes = append(attributes, `"resourceType":{"S":"Subscription"}`,
+				`"status":`+g.pick(`{"S":"active"}`, `{ "S":"r\u0065quested"}`, `{"S":"off"}`, `{"S":"activ"}`, `{"BOOL":true}`, `{"M":{"status":{"S":"active"}}}`),
+				`"documentStatus":{"S":"`+g.pick("AVAILABLE", "DELETED", "LOCKED")+`"}`)
+		}
 		row := testRow(attributes...)
 		for i, c := range all {
 			compare(t, c, fuzzOptions[i], []byte(row))
@@ -50,11 +55,11 @@ func (g generator) space() string {
 }
 
 func (g generator) name() string {
-	return `"` + g.pick("a", "b", "system", "code", "display", "valueQuantity", "valueString", "extension", "abcdefgh", "abcdefghi", "_x", `\u0061`, `a\"`, `a\\`, "é", "", "sixteen-bytes-ab", "sixteen-bytes-abc") + `"`
+	return `"` + g.pick("a", "b", "system", "code", "display", "valueQuantity", "valueString", "extension", "abcdefgh", "abcdefghi", "_x", "reference", `ref\u0065rence`, "xreference", "ference", `\u0061`, `a\"`, `a\\`, "é", "", "sixteen-bytes-ab", "sixteen-bytes-abc") + `"`
 }
 
 func (g generator) text() string {
-	return `"` + strings.Repeat(g.pick("", "x", "http://hl7.org/fhir/", `\"`, `\/`, "é", "😀", `\ud83d\ude00`, `\u0000`, "a b"), rapid.IntRange(0, 3).Draw(g.t, "n")) + g.pick("", "y", "12345678") + `"`
+	return `"` + strings.Repeat(g.pick("", "x", "http://hl7.org/fhir/", `https:\/\/a`, "/_history/1", "_", `\"`, `\/`, "é", "😀", `\ud83d\ude00`, `\u0000`, "a b"), rapid.IntRange(0, 3).Draw(g.t, "n")) + g.pick("", "y", "12345678") + `"`
 }
 
 func (g generator) value(depth int) string {

@@ -69,7 +69,7 @@ func (c *Converter) item(i, o, k int) (int, int, int) {
 	first := o
 	i, more := c.first(i, '}')
 	for more {
-		begin, from := o, k
+		begin, from, references := o, k, t.References
 		if o > first {
 			t.PutRaw(o, ',')
 			o++
@@ -84,7 +84,7 @@ func (c *Converter) item(i, o, k int) (int, int, int) {
 			k = from
 		}
 		if what.dropped() {
-			o = begin
+			o, t.References = begin, references
 		}
 		i, more = c.next(i, '}')
 	}

@@ -1,6 +1,9 @@
 package convert
 
-import "github.com/fhirhose/fhirhose/pipeline"
+import (
+	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/digest/canon"
+)
 
 // kind is a DynamoDB type tag.
 type kind uint8
@@ -119,6 +122,10 @@ func (c *Converter) member(i, o, k, depth int) (int, int, int) {
 	switch opening {
 	case memberS:
 		t.Put2(o, k, ':'|'"'<<8)
+		if t.Before(k) == canon.EndOfReference {
+			i, o, k = c.reference(i, o, k)
+			break
+		}
 		i, o, k = t.String(i+7, o+2, k+2)
 	case memberM:
 		t.Put(o, k, ':')
@@ -134,7 +141,11 @@ func (c *Converter) member(i, o, k, depth int) (int, int, int) {
 		if i = t.Colon(i); i < 0 {
 			return i, o, k
 		}
-		return c.value(i, o+1, k+1, depth)
+		from := k + 1
+		if i, o, k = c.value(i, o+1, k+1, depth); i >= 0 {
+			t.Refer(from, k)
+		}
+		return i, o, k
 	}
 	if i >= 0 && t.Byte(i) == '}' {
 		return i + 1, o, k

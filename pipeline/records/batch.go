@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/output"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
@@ -69,6 +70,7 @@ type count struct {
 	handed       int64 // of them: handed down to the binary pipeline
 	read         int64 // bytes of source lines
 	written      int64 // bytes of NDJSON
+	mentions     metrics.Mentions
 }
 
 // notes are the rare things that a report tells about.

@@ -124,6 +124,7 @@ func (y *tally) count(c *count) {
 		t.Written += c.records - c.handed
 		y.Handed += c.handed
 		t.BytesWritten += c.written
+		t.Mention(c.mentions)
 		return
 	case pipeline.Filtered:
 		by = &t.Filtered

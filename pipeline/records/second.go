@@ -154,6 +154,7 @@ func binaryTotals(types map[string]*metrics.TypeTotals) *metrics.TypeTotals {
 func addBinaries(t *metrics.TypeTotals, b binaries.Totals) {
 	t.Written += b.Written
 	t.BytesWritten += b.WrittenBytes
+	t.Mention(b.Mentions)
 	for reason, n := range b.Quarantined {
 		if t.Quarantined == nil {
 			t.Quarantined = make(map[string]int64)

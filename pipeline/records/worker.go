@@ -210,6 +210,7 @@ func (w *worker) one(b *batch, number int64, text []byte) {
 		known := w.slot(t, r.Type, r.Version)
 		extent = w.line(b, known, start)
 		w.written(b, known.totals, int64(len(text))+1, int64(len(w.out)-start))
+		b.counts[known.totals.count].mentions.Mention(r.Mentions)
 		w.note(&b.tenants[t.index].notes, r)
 	case pipeline.Filtered:
 		w.count(b, t, r.Type, r.Reason, int64(len(text))+1)

@@ -88,9 +88,10 @@ func (p *page) resources(d *Document) {
 			[2]string{"Without identity", human.Plural(l.Unidentified, "record")},
 		)
 	}
-	if ages, unknown := ages(s.LockedAges), counted(s.UnknownAttributes); ages != "" || unknown != "" {
+	ages, unknown, mentions := ages(s.LockedAges), counted(s.UnknownAttributes), strings.Join(Mentions(s.Mentions()), ". ")
+	if ages+unknown+mentions != "" {
 		p.put("<h3>Moved, but worth a look</h3>\n")
-		p.pairs([2]string{"LOCKED rows by age", ages}, [2]string{"Unknown attributes", unknown})
+		p.pairs([2]string{"LOCKED rows by age", ages}, [2]string{"Unknown attributes", unknown}, [2]string{"Mentions", mentions})
 	}
 }
 

@@ -42,7 +42,10 @@ func done() *metrics.Status {
 				Read: 1_200_000, Written: 1_199_000, BytesWritten: 1_100_000_000,
 				Filtered: map[string]int64{"pending": 400, "after-until": 589}, Quarantined: map[string]int64{"bad-number": 11},
 			},
-			"Patient":    {Read: 4000, Written: 3999, BytesWritten: 4_000_000, Quarantined: map[string]int64{"over-file-cap": 1}},
+			"Patient": {
+				Read: 4000, Written: 3999, BytesWritten: 4_000_000, Quarantined: map[string]int64{"over-file-cap": 1},
+				Mentions: metrics.Mentions{AbsoluteReferences: 21, VersionedReferences: 1, ActiveSubscriptions: 2},
+			},
 			"unreadable": {Read: 2, Quarantined: map[string]int64{"not-json": 2}},
 		},
 		Files: 14, FilesSealed: 14, Folders: map[string]int{"v1": 2, "v2": 1, "v10": 1},

@@ -213,7 +213,8 @@ func (p *printer) ledger(l *metrics.LedgerTotals) {
 // oddities are what was moved and yet deserves a look.
 func (p *printer) oddities(s *metrics.Status) {
 	locked := total(s.LockedAges)
-	if locked == 0 && len(s.UnknownAttributes) == 0 && s.NoLastUpdated == 0 {
+	mentions := s.Mentions()
+	if locked == 0 && len(s.UnknownAttributes) == 0 && s.NoLastUpdated == 0 && mentions == (metrics.Mentions{}) {
 		return
 	}
 	p.section("Moved, but worth a look")
@@ -226,6 +227,23 @@ func (p *printer) oddities(s *metrics.Status) {
 	if len(s.UnknownAttributes) > 0 {
 		p.line("  attributes that are not FHIR Works' own nor known FHIR (kept): %s", counted(s.UnknownAttributes))
 	}
+	for _, words := range Mentions(mentions) {
+		p.line("  %s", words)
+	}
+}
+
+// Mentions says in words what written records mention.
+func Mentions(m metrics.Mentions) (all []string) {
+	if n := m.ActiveSubscriptions; n > 0 {
+		all = append(all, human.Plural(n, "active Subscription")+": after the cut-over they would notify a second time, or not at all; end them in the source")
+	}
+	if n := m.AbsoluteReferences; n > 0 {
+		all = append(all, human.Plural(n, "reference")+" to a server by its URL: those to the old API lead there still")
+	}
+	if n := m.VersionedReferences; n > 0 {
+		all = append(all, human.Plural(n, "reference")+" to one version of a resource: HealthLake numbers versions anew")
+	}
+	return all
 }
 
 func ages(counts map[string]int64) string {

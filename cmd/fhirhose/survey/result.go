@@ -11,34 +11,35 @@ import (
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/report"
+	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
 )
 
 // Result is what `check` says: JSON as it stands, or Text.
 type Result struct {
-	Job        string    `json:"job"`
-	Ready      bool      `json:"ready"`
-	Problems   []Problem `json:"problems"`
-	Warnings   []string  `json:"warnings"`
-	File       string    `json:"job_file,omitempty"`
-	Source     string    `json:"source"`
-	Table      string    `json:"table,omitempty"` // ARN, of one that is not exported yet
-	ExportTime time.Time `json:"export_time"`
-	Output     string    `json:"output"`
-	State      string    `json:"state"`
-	StateFree  int64     `json:"state_free_bytes"` // -1 unknown
-	SinkFree   int64     `json:"sink_free_bytes"`  // -1 unknown or without bound
-	Objects    int       `json:"objects"`
-	Records    int64     `json:"records"`            // an estimate where Plain
-	Compressed int64     `json:"compressed_bytes"`   // or not compressed, where Plain
-	Plain      bool      `json:"plain_lines"`        // of a source that promises no number of records, and is not compressed
-	Sample     *Sample   `json:"sample"`             // null if there was nothing to look at
-	Estimate   *Estimate `json:"estimate"`           // null without sample
-	Contents   *Contents `json:"binaries,omitempty"` // null without a look at them
-	Probes     []string  `json:"probes"`             // what was proved, in words
-	Unseen     []string  `json:"unseen"`             // what could not be looked at, and why
-	Held       int64     `json:"held,omitempty"`     // resources in data stores that should be empty
-	Mentions   *Mentions `json:"mentions,omitempty"` // null unless the folders were read
+	Job        string            `json:"job"`
+	Ready      bool              `json:"ready"`
+	Problems   []Problem         `json:"problems"`
+	Warnings   []string          `json:"warnings"`
+	File       string            `json:"job_file,omitempty"`
+	Source     string            `json:"source"`
+	Table      string            `json:"table,omitempty"` // ARN, of one that is not exported yet
+	ExportTime time.Time         `json:"export_time"`
+	Output     string            `json:"output"`
+	State      string            `json:"state"`
+	StateFree  int64             `json:"state_free_bytes"` // -1 unknown
+	SinkFree   int64             `json:"sink_free_bytes"`  // -1 unknown or without bound
+	Objects    int               `json:"objects"`
+	Records    int64             `json:"records"`            // an estimate where Plain
+	Compressed int64             `json:"compressed_bytes"`   // or not compressed, where Plain
+	Plain      bool              `json:"plain_lines"`        // of a source that promises no number of records, and is not compressed
+	Sample     *Sample           `json:"sample"`             // null if there was nothing to look at
+	Estimate   *Estimate         `json:"estimate"`           // null without sample
+	Contents   *Contents         `json:"binaries,omitempty"` // null without a look at them
+	Probes     []string          `json:"probes"`             // what was proved, in words
+	Unseen     []string          `json:"unseen"`             // what could not be looked at, and why
+	Held       int64             `json:"held,omitempty"`     // resources in data stores that should be empty
+	Mentions   *metrics.Mentions `json:"mentions,omitempty"` // of a finished move, else of the sample; null without a target
 
 	BinaryRows      jobfile.BinaryRows `json:"binary_rows"` // what the job does with them
 	mayHoldBinaries bool               // they are not left out by source.types

@@ -43,7 +43,8 @@ type Sample struct {
 	OutputBytes int64            `json:"output_bytes"`
 	Binaries    int64            `json:"binaries"` // of Written: rows of type Binary
 
-	looked int64 // bytes of the sampled lines, with their LFs
+	looked   int64 // bytes of the sampled lines, with their LFs
+	mentions metrics.Mentions
 
 	files  map[file]*size // of written records
 	tenant string         // of the job
@@ -53,6 +54,9 @@ type Sample struct {
 	// lines that are handed over with them.
 	stubs, stubBytes int64
 }
+
+// Mentions is what the written records mention.
+func (s *Sample) Mentions() metrics.Mentions { return s.mentions }
 
 // file is one sequence of output files.
 type file struct {
@@ -169,6 +173,7 @@ func (s *Sample) add(r *convert.Record, singleTenant bool, in, out int64) {
 		s.Filtered[r.Reason.String()]++
 	case pipeline.Written:
 		s.Written++
+		s.mentions.Mention(r.Mentions)
 		s.OutputBytes += out
 		s.binary(r)
 		s.file(file{name, r.Version, string(r.Tenant)}).add(out)

@@ -77,12 +77,16 @@ func (t *Tape) Object(i, o, k, depth int) (int, int) {
 // closes it.
 func (t *Tape) Members(i, o, k, depth, base int) (int, int) {
 	for more := true; more; {
+		from := k
 		if i, k = t.Key(i, o, k); i < 0 {
 			return i, k
 		}
 		value := k
 		if i, k = t.Value(i, o, k, depth); i < 0 {
 			return i, k
+		}
+		if value-from == len(referenceName)+len(":") {
+			t.Refer(value, k)
 		}
 		if t.skim > 0 {
 			k = value

@@ -16,6 +16,8 @@ const minText = 4 << 10
 
 // Tape is the state of one scan. The zero value is ready for [Tape.Reset].
 type Tape struct {
+	References References // in what was read since the last Reset
+
 	src     []byte // source text, and slack NUL bytes
 	own     []byte // src where the caller's bytes cannot be borrowed
 	covered []byte // what the NUL bytes hide, if the caller's bytes are borrowed
@@ -56,7 +58,7 @@ func (t *Tape) Reset(line, raw []byte, factor int) {
 	t.raw = raw[:cap(raw)]
 	t.members, t.open = t.members[:0], t.open[:0]
 	t.fault, t.duplicate, t.skim = pipeline.NoReason, false, 0
-	t.path = t.path[:0]
+	t.path, t.References = t.path[:0], References{}
 }
 
 // borrow makes line the source text, ended by NUL bytes.
@@ -84,6 +86,10 @@ const Room = slack
 // Text returns canonical text that is valid until the object that it belongs
 // to is ended, or, in the outermost object, until the next Reset.
 func (t *Tape) Text(from, to int) []byte { return t.text[from:to:to] }
+
+// Before returns the eight bytes of canonical text in front of k, the first one
+// lowest. There must be as many.
+func (t *Tape) Before(k int) uint64 { return load8(at(t.text, k-8), 0) }
 
 // Raw returns verbatim text.
 func (t *Tape) Raw(from, to int) []byte { return t.raw[from:to:to] }
