@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/iam"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/survey"
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -35,10 +38,26 @@ func checkTable(ctx context.Context, w *wiring, r *survey.Result) {
 	}
 	if err := client.MayList(ctx, table.ARN); err != nil {
 		r.Fail(err)
+	} else {
+		r.Probes = append(r.Probes, "this identity may list exports, so that one that was started is found again")
 	}
-	r.Unseen = append(r.Unseen, "whether this identity may start an export: `fhirhose iam` prints the statements that it needs")
+	for _, s := range iam.For(w.job, "").Operator.Statement {
+		if !slices.Contains(exportStatements, s.Sid) {
+			continue
+		}
+		text, err := json.Marshal(s)
+		if err != nil {
+			r.Fail(err)
+			return
+		}
+		r.Unseen = append(r.Unseen, "whether this identity may export, which nothing proves but an export: it needs "+string(text))
+	}
 	checkExportTo(ctx, w, r)
 }
+
+// exportStatements are those of the operator's policy that only an export proves:
+// DynamoDB writes it in the caller's name.
+var exportStatements = []string{"ExportTable", "ExportToS3", "ExportKey"}
 
 // tablePatience is how long check tries a call of DynamoDB.
 const tablePatience = 3 * time.Second
@@ -54,7 +73,7 @@ func checkExportTo(ctx context.Context, w *wiring, r *survey.Result) {
 		return
 	}
 	defer store.Close()
-	r.LookAtSource(ctx, survey.Bucket{Store: store, Name: "source", Owner: from.Owner})
+	r.LookAtExport(ctx, survey.Bucket{Store: store, Name: "source", Owner: from.Owner})
 	key := strings.Split(from.Table.KMSKey, ":") // arn:aws:kms:region:account:key/id
 	lies, _, err := store.Region(ctx)
 	scrubbed, answered := errors.AsType[*objectstore.Scrubbed](err)
@@ -67,7 +86,11 @@ func checkExportTo(ctx context.Context, w *wiring, r *survey.Result) {
 			Err: errors.New("there is no such bucket"), Hint: "make it, or correct source.dynamodb_export.export_to",
 		})
 	}
-	if len(key) == 6 && lies != "" && key[3] != lies {
+	switch {
+	case len(key) != 6 || lies == "":
+	case key[3] == lies:
+		r.Probes = append(r.Probes, "the key of the export lies in the region of its bucket, "+lies)
+	default:
 		r.Fail(&pipeline.Error{
 			Op: "read setting", Object: "source.dynamodb_export.kms_key", Kind: pipeline.KindConfig,
 			Err:  fmt.Errorf("is in %s, and the bucket of export_to in %s", key[3], lies),

@@ -237,6 +237,21 @@ func TestCheckTable(t *testing.T) {
 	}
 	const key = "--source.dynamodb_export.kms_key=arn:aws:kms:us-east-1:123456789012:key/1"
 	f(dynamodbtest.Traps{}, 0, "job a: ready to export", nothing)
+	f(dynamodbtest.Traps{}, 0, "proved  this identity may list exports", nothing)
+	for _, statement := range []string{
+		`{"Sid":"ExportTable","Effect":"Allow","Action":["dynamodb:ExportTableToPointInTime"`, `{"Sid":"ExportToS3","Effect":"Allow","Action":["s3:PutObject"`,
+		`{"Sid":"ExportKey","Effect":"Allow","Action":["kms:GenerateDataKey"`,
+	} {
+		f(dynamodbtest.Traps{}, 0, "unseen  whether this identity may export, which nothing proves but an export: it needs "+statement, nothing, key)
+	}
+	f(dynamodbtest.Traps{}, 0, "proved  the bucket of the source blocks public access", nothing)
+	f(dynamodbtest.Traps{}, 0, "the bucket of the source does not block all public access, and will hold PHI: aws s3api put-public-access-block --bucket bucket",
+		func(r *exportRig, _ *dynamodbtest.Table) {
+			if r != nil {
+				r.memory.Configure("publicAccessBlock", "NoSuchPublicAccessBlockConfiguration")
+			}
+		})
+	f(dynamodbtest.Traps{}, 0, "proved  the key of the export lies in the region of its bucket, us-east-1", nothing, key)
 	f(dynamodbtest.Traps{}, 0, "proved  point-in-time recovery of the table is on", nothing, key)
 	f(dynamodbtest.Traps{}, 2, "PointInTimeRecoveryEnabled=true", func(_ *exportRig, table *dynamodbtest.Table) { table.NoRecovery = true })
 	f(dynamodbtest.Traps{}, 2, "there is no such table", func(_ *exportRig, table *dynamodbtest.Table) { table.ARN += "x" })

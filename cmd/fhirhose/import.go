@@ -244,7 +244,14 @@ func (i *importRun) open(ctx context.Context) (err error) {
 	if i.results, err = w.openResults(ctx); err != nil {
 		return err
 	}
-	return i.preflight(ctx, sink)
+	var exported *objectstore.Store
+	if !i.job.Verify.ExportTo.IsZero() {
+		if exported, err = w.openExported(ctx); err != nil {
+			return err
+		}
+		defer exported.Close()
+	}
+	return i.preflight(ctx, sink, exported)
 }
 
 func (i *importRun) close() {

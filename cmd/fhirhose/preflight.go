@@ -28,8 +28,9 @@ type preflight struct {
 	sent         func(*destination) (map[string]*importing.Record, error)
 	sink         *objectstore.Store
 	results      *objectstore.Store
-	types        map[string]int64 // of a sample, before anything is moved
-	mentions     metrics.Mentions // in what was moved
+	exported     *objectstore.Store // of verify.export_to; nil where that is not set
+	types        map[string]int64   // of a sample, before anything is moved
+	mentions     *metrics.Mentions  // in what was moved; nil where nobody has counted
 	intoNonempty bool
 }
 
@@ -59,9 +60,18 @@ func (p *preflight) look(ctx context.Context, r *survey.Result) error {
 	if len(targets) == 0 {
 		return nil
 	}
-	results := survey.Bucket{Store: p.results, Name: "results"}
-	r.LookAtResults(ctx, results)
-	r.JudgeRegions(ctx, targets[0].Store.Region(), p.job.Target.HealthLake.KMSKey, survey.Bucket{Store: p.sink, Name: "sink"}, results)
+	if p.mentions != nil {
+		r.JudgeMentions(*p.mentions, "")
+	}
+	buckets := []survey.Bucket{{Store: p.sink, Name: "sink"}, {Store: p.results, Name: "results"}}
+	if p.exported != nil && p.exported.Location().Bucket != p.results.Location().Bucket {
+		buckets = append(buckets, survey.Bucket{Store: p.exported, Name: "verification"})
+	}
+	for _, b := range buckets[1:] {
+		r.LookAtResults(ctx, b)
+	}
+	keys := []survey.Key{{Setting: "target.healthlake.kms_key", Key: p.job.Target.HealthLake.KMSKey}, {Setting: "sink.kms_key", Key: p.job.Sink.KMSKey}}
+	r.JudgeRegions(ctx, targets[0].Store.Region(), keys, buckets...)
 	for _, t := range targets {
 		if err := r.LookAtTarget(ctx, t, p.job, p.intoNonempty); err != nil {
 			return err
@@ -96,18 +106,19 @@ func (d *destination) target(known map[string]*importing.Record) survey.Target {
 }
 
 // preflight refuses to go on where something stands in the way.
-func (i *importRun) preflight(ctx context.Context, sink *objectstore.Store) error {
+func (i *importRun) preflight(ctx context.Context, sink, exported *objectstore.Store) error {
 	r := &survey.Result{Job: i.job.Name}
 	p := preflight{
-		job: i.job, to: i.to, sink: sink, results: i.results, intoNonempty: i.intoNonempty,
+		job: i.job, to: i.to, sink: sink, results: i.results, exported: exported, intoNonempty: i.intoNonempty,
 		sent: func(d *destination) (map[string]*importing.Record, error) {
 			return importing.Records(i.store, d.tenant)
 		},
 	}
+	mentions := i.seen.moved.Mentions()
+	p.mentions = &mentions
 	if err := p.look(ctx, r); err != nil {
 		return err
 	}
-	r.JudgeMentions(i.seen.moved.Mentions(), "")
 	for _, proof := range r.Probes {
 		i.log.Info("preflight", "proved", proof)
 	}
@@ -169,9 +180,7 @@ func checkTarget(ctx context.Context, w *wiring, r *survey.Result, sink *openedS
 		r.Fail(err)
 		return
 	}
-	if moved {
-		r.JudgeMentions(p.mentions, "")
-	} else {
+	if !moved {
 		r.JudgeLayout(job.Layout, job.Target.HealthLake.Quotas)
 		if r.Sample != nil {
 			p.types = maps.Clone(r.Sample.Types)
@@ -192,6 +201,13 @@ func checkTarget(ctx context.Context, w *wiring, r *survey.Result, sink *openedS
 		return
 	}
 	defer p.results.Close()
+	if !job.Verify.ExportTo.IsZero() {
+		if p.exported, err = w.openExported(ctx); err != nil {
+			r.Fail(err)
+			return
+		}
+		defer p.exported.Close()
+	}
 	p.sink = sink.bucket
 	if len(r.Problems) > problems {
 		return
@@ -217,7 +233,8 @@ func lookAtMove(job *jobfile.Job) (p *preflight, moved bool, err error) {
 		defer func() { err = errors.Join(err, store.Close()) }()
 		var finished *records.Finished
 		if finished, err = records.Result(store); err == nil {
-			p.mentions = finished.Status.Mentions()
+			mentions := finished.Status.Mentions()
+			p.mentions = &mentions
 			p.to, err = destinationsOf(job, finished)
 			for _, d := range p.to {
 				if sent[d.tenant], err = importing.Records(store, d.tenant); err != nil {

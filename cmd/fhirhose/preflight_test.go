@@ -28,6 +28,7 @@ func TestPreflight(t *testing.T) {
 	f(2, "prepare the import of v3-0: it has", "layout.max_folder_size", hl+"quotas.job_size=900")
 	f(2, "resources of type Binary in 1 file are over target.healthlake.quotas.resource_size (200 B); the largest has", "on_import_error: continue imports all others", hl+"quotas.resource_size=200B")
 	f(2, "the key lies in eu-west-1, and the data store in us-east-1", "name a key of us-east-1", hl+"kms_key=arn:aws:kms:eu-west-1:123456789012:key/k")
+	f(2, "sink.kms_key: the key lies in eu-west-1, and the data store in us-east-1", "name a key of us-east-1", "--sink.kms_key=arn:aws:kms:eu-west-1:123456789012:key/k")
 	f(2, "the role is of account 999999999999, and the data store of account 123456789012", "name a role of account 123456789012",
 		hl+"role_arn=arn:aws:iam::999999999999:role/r")
 	f(2, "the data store takes no resource of type Observation (1 resource)", "on_import_error: continue", hl+"datastore=few")
@@ -62,9 +63,12 @@ func TestPreflight(t *testing.T) {
 		t.Errorf("%d jobs", n)
 	}
 	r.run(0, "check")
-	r.says("unseen  whether HealthLake takes the largest resource for the data store, ", " in v1-0/Patient-v1-00000.ndjson: AWS publishes no limit",
+	r.says("proved  the largest resource for the data store, ", " in v1-0/Patient-v1-00000.ndjson, is of a size that FHIR Works took in one request",
 		"the data store holds no resource of these types", "data store and buckets lie in one region, us-east-1", "a key that AWS owns",
 		"unseen  whether the bucket of the results blocks public access")
+	r.memory.Configure("publicAccessBlock", "NoSuchPublicAccessBlockConfiguration")
+	f(2, "the bucket of the verification does not block all public access, and will hold PHI", "--bucket other", "--verify.export_to=s3://other/v")
+	r.memory.Configure("publicAccessBlock", "NotImplemented")
 	r.run(3, "import", hl+"datastore=few", hl+"on_import_error=continue")
 	r.says("they will be refused", "16 imported, 1 refused", "encrypts with the key arn:aws:kms")
 }

@@ -126,3 +126,11 @@ func (w *wiring) openResults(ctx context.Context) (*objectstore.Store, error) {
 		Region: cmp.Or(w.job.Target.HealthLake.Region, w.job.Sink.Region), PathStyle: to.PathStyle, RequestChecksums: to.RequestChecksums,
 	})
 }
+
+// openExported opens the bucket of verify.export_to.
+func (w *wiring) openExported(ctx context.Context) (*objectstore.Store, error) {
+	to := w.job.Sink.S3
+	return w.openStore(ctx, w.job.Verify.ExportTo, objectstore.Options{
+		Region: w.job.Sink.Region, PathStyle: to.PathStyle, RequestChecksums: to.RequestChecksums,
+	})
+}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
 	"github.com/fhirhose/fhirhose/metrics"
-	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
 	"github.com/fhirhose/fhirhose/pipeline/exporting"
@@ -133,14 +132,6 @@ func (v *verifying) leftExport() error {
 		e.Object, e.Err = last.Name, errors.New("stopped by a signal; the export of that name goes on in HealthLake")
 	}
 	return e
-}
-
-// openExported opens the bucket of verify.export_to.
-func (v *verifying) openExported(ctx context.Context) (*objectstore.Store, error) {
-	to := v.job.Sink.S3
-	return v.openStore(ctx, v.job.Verify.ExportTo, objectstore.Options{
-		Region: v.job.Sink.Region, PathStyle: to.PathStyle, RequestChecksums: to.RequestChecksums,
-	})
 }
 
 // listExport returns the names of all exported objects by number: 200,000 of 10^9

@@ -155,7 +155,8 @@ func (s *Store) fits(d Datastore) error {
 func (s *Store) Describe(ctx context.Context) (Datastore, error) {
 	in := &sdk.DescribeFHIRDatastoreInput{DatastoreId: &s.options.Datastore}
 	out, err := persist(ctx, s, "describe data store", s.options.Datastore, func(ctx context.Context) (*sdk.DescribeFHIRDatastoreOutput, error) {
-		return s.client.DescribeFHIRDatastore(ctx, in)
+		out, err := s.client.DescribeFHIRDatastore(ctx, in)
+		return out, noEndpoint(s.options.Datastore, s.region, err)
 	})
 	if err != nil {
 		return Datastore{}, err

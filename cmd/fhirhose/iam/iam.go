@@ -83,8 +83,12 @@ func (w *writer) folders() jobfile.Location {
 // source is what `check` and `move` read.
 func (w *writer) source() {
 	d, export, folders, binaries := w.p.Operator, w.exported(), w.folders(), w.job.Source.Binaries
-	d.allow("LookAtExport", "check, move: tell an object that is missing from one that is forbidden; region and lifecycle of the bucket",
-		w.bucket(export), "s3:ListBucket", "s3:GetLifecycleConfiguration")
+	look := []string{"s3:ListBucket", "s3:GetLifecycleConfiguration"}
+	if !w.job.Source.Table.IsZero() {
+		look = append(look, "s3:GetBucketPublicAccessBlock")
+	}
+	d.allow("LookAtExport", "check, move: tell an object that is missing from one that is forbidden; region, lifecycle and public access of the bucket",
+		w.bucket(export), look...)
 	d.allow("ReadExport", "check, move: read the export", w.objects(export), "s3:GetObject")
 	d.allow("LookAtToolFolders", "check, move: tell what the folders of the FHIR Works tool lack, and what they do not name; region and lifecycle of the bucket",
 		w.bucket(folders), "s3:ListBucket", "s3:GetLifecycleConfiguration")

@@ -18,7 +18,7 @@ const abortDays = 7
 // Bucket is a bucket that a job reads or writes, and the setting that names it.
 type Bucket struct {
 	Store  *objectstore.Store
-	Name   string // "source" or "sink"
+	Name   string // "source", "sink", "results" or "verification"
 	Owner  string // account that must own it; "" for any
 	KMSKey string // with which the job writes; "" for the bucket's default
 }
@@ -31,12 +31,21 @@ func (r *Result) LookAtSource(ctx context.Context, b Bucket) {
 	}
 }
 
+// LookAtExport does so for the bucket that a table will be exported to.
+func (r *Result) LookAtExport(ctx context.Context, b Bucket) {
+	if r.region(ctx, b) {
+		r.lifecycle(ctx, b)
+		r.publicAccess(ctx, b, false)
+	}
+}
+
 // LookAtSink does so for the sink.
 func (r *Result) LookAtSink(ctx context.Context, b Bucket) {
 	if !r.region(ctx, b) {
 		return
 	}
 	r.lifecycle(ctx, b)
+	r.publicAccess(ctx, b, false)
 	r.encryption(ctx, b)
 	if _, err := b.Store.Uploads(ctx, b.Store.Location().Key("")); err != nil {
 		r.unseen("the unfinished uploads of the sink", err)
@@ -109,6 +118,25 @@ func (r *Result) lifecycle(ctx context.Context, b Bucket) {
 			r.Warn("a lifecycle rule aborts uploads to the sink after %d days: a job that takes or rests longer loses its open files, and must begin again",
 				rule.AbortDays)
 		}
+	}
+}
+
+// publicAccess tells whether the bucket may let the public in, which is a problem
+// where it must not.
+func (r *Result) publicAccess(ctx context.Context, b Bucket, must bool) {
+	bucket := b.Store.Location().Bucket
+	command := "aws s3api put-public-access-block --bucket " + bucket + " --public-access-block-configuration " +
+		"BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true"
+	words := "the bucket of the " + b.Name + " does not block all public access, and will hold PHI"
+	switch public, err := b.Store.PublicAccess(ctx); {
+	case err != nil:
+		r.unseen("whether the bucket of the "+b.Name+" blocks public access (s3:GetBucketPublicAccessBlock)", err)
+	case public && must:
+		r.fail("s3://"+bucket, command, "%s", words)
+	case public:
+		r.Warn("%s: %s", words, command)
+	default:
+		r.prove("the bucket of the %s blocks public access", b.Name)
 	}
 }
 

@@ -27,13 +27,19 @@ func TestLookAtBuckets(t *testing.T) {
 		"source's owner": {"source", nil, "123", "the bucket of the source belongs to source.expected_bucket_owner"},
 		"plain sink": {
 			"sink", nil, "",
-			"the bucket of the sink has no default encryption",
+			"the bucket of the sink blocks public access\nthe bucket of the sink has no default encryption",
+		},
+		"public sink": {
+			"sink",
+			map[string]string{"publicAccessBlock": "NoSuchPublicAccessBlockConfiguration", "encryption": kms},
+			"",
+			"by default the sink encrypts\nthe bucket of the sink does not block all public access, and will hold PHI: aws s3api put-public-access-block --bucket b\nno S3 bucket key",
 		},
 		"encrypted sink": {
 			"sink",
 			map[string]string{"encryption": kms},
 			"",
-			"by default the sink encrypts with aws:kms\nno S3 bucket key",
+			"the bucket of the sink blocks public access\nby default the sink encrypts with aws:kms\nno S3 bucket key",
 		},
 		"other region": {
 			"sink",
@@ -46,7 +52,7 @@ func TestLookAtBuckets(t *testing.T) {
 			map[string]string{"encryption": kms, "lifecycle": lifecycle(
 				"<AbortIncompleteMultipartUpload><DaysAfterInitiation>2</DaysAfterInitiation></AbortIncompleteMultipartUpload>")},
 			"",
-			"encrypts with\naborts uploads to the sink after 2 days\nno S3 bucket key",
+			"the bucket of the sink blocks public access\nencrypts with\naborts uploads to the sink after 2 days\nno S3 bucket key",
 		},
 		"uploads aborted late": {
 			"source", map[string]string{"lifecycle": lifecycle(
@@ -60,9 +66,9 @@ func TestLookAtBuckets(t *testing.T) {
 		},
 		"refused": {
 			"sink",
-			map[string]string{"lifecycle": "AccessDenied", "encryption": "AccessDenied"},
+			map[string]string{"lifecycle": "AccessDenied", "encryption": "AccessDenied", "publicAccessBlock": "AccessDenied"},
 			"",
-			"the lifecycle rules of the sink, which may remove files: access denied\nthe default encryption of the sink: access denied",
+			"the lifecycle rules of the sink, which may remove files: access denied\nwhether the bucket of the sink blocks public access (s3:GetBucketPublicAccessBlock): access denied\nthe default encryption of the sink: access denied",
 		},
 		"no ListBucket": {
 			"source",
@@ -118,4 +124,41 @@ func lookedAt(t *testing.T, name, owner string, configure map[string]string) *Re
 		r.LookAtSource(t.Context(), b)
 	}
 	return r
+}
+
+// TestJudgeRegions: each bucket and each key that lies elsewhere is named.
+func TestJudgeRegions(t *testing.T) {
+	const here, there = "us-east-1", "eu-west-1"
+	in := func(name, region string) Bucket {
+		memory := objecttest.NewMemory()
+		memory.Configure("region", region)
+		return Bucket{Store: contentsStore(t, memory, "p"), Name: name}
+	}
+	key := func(region string) Key {
+		return Key{"sink.kms_key", "arn:aws:kms:" + region + ":123456789012:key/k"}
+	}
+	for name, o := range map[string]struct {
+		keys    []Key
+		buckets []Bucket
+		want    string
+		proved  bool
+	}{
+		"all here":     {[]Key{key(here)}, []Bucket{in("sink", here), in("results", here), in("verification", here)}, "", true},
+		"sink":         {nil, []Bucket{in("sink", there), in("results", here)}, "the bucket of the sink lies in eu-west-1, and the data store in us-east-1", false},
+		"results":      {nil, []Bucket{in("sink", here), in("results", there)}, "the bucket of the results lies in eu-west-1, and the data store in us-east-1", false},
+		"verification": {nil, []Bucket{in("sink", here), in("verification", there)}, "the bucket of the verification lies in eu-west-1, and the data store in us-east-1", false},
+		"key":          {[]Key{key(here), key(there)}, []Bucket{in("sink", here)}, "sink.kms_key: the key lies in eu-west-1, and the data store in us-east-1", false},
+		"key's name":   {[]Key{{"sink.kms_key", "alias/k"}}, []Bucket{in("sink", here)}, "", true},
+		"nobody knows": {nil, []Bucket{in("sink", "AccessDenied")}, "", false},
+	} {
+		var r Result
+		r.JudgeRegions(t.Context(), here, o.keys, o.buckets...)
+		said := ""
+		for _, err := range r.Errors() {
+			said += err.Error()
+		}
+		if (said == "") != (o.want == "") || !strings.Contains(said, o.want) || (len(r.Probes) == 1) != o.proved {
+			t.Errorf("%s: said %q, proved %q", name, said, r.Probes)
+		}
+	}
 }

@@ -201,7 +201,7 @@ func TestOtherStyle(t *testing.T) {
 		want      []string
 		hint      string
 	}{
-		{"http://path.test", true, []string{"no default encryption"}, ""},
+		{"http://path.test", true, []string{"blocks public access", "no default encryption"}, ""},
 		{"http://path.test", false, nil, "set sink.s3.path_style: true"},
 		{"http://host.test", true, nil, "set sink.s3.path_style: false"},
 		{"http://nowhere.test", true, []string{"the bucket of the sink: not found"}, ""},

@@ -24,9 +24,13 @@ func (s *resources) take(bytes int64, file string) {
 	}
 }
 
+// largeResource is more than the FHIR API of FHIR Works takes in one request, 5 MB by
+// its README. Only a Binary can be larger.
+const largeResource = 5_000_000
+
 // JudgeResources compares the largest resource of each file with what HealthLake
 // takes. AWS publishes no such limit, so that by default there is none to compare
-// with: then it is told what the largest is.
+// with: then it is told what the largest is, and of a large one that nobody knows.
 func (r *Result) JudgeResources(t Target, to jobfile.HealthLake) {
 	limit := to.Quotas.ResourceSize
 	over, all := map[string]*resources{}, resources{}
@@ -54,10 +58,12 @@ func (r *Result) JudgeResources(t Target, to jobfile.HealthLake) {
 	}
 	switch largest := fmt.Sprintf("the largest resource for %s, %s in %s", t.name(), human.Bytes(all.bytes), all.file); {
 	case all.bytes <= 0: // nobody knows, or there is nothing to send
-	case limit == 0:
+	case limit == 0 && all.bytes > largeResource:
 		r.Unseen = append(r.Unseen, "whether HealthLake takes "+largest+
 			": AWS publishes no limit; if you know one, set target.healthlake.quotas.resource_size")
+	case limit == 0:
+		r.prove("%s, is of a size that FHIR Works took in one request", largest)
 	case len(over) == 0:
-		r.prove("%s is within target.healthlake.quotas.resource_size", largest)
+		r.prove("%s, is within target.healthlake.quotas.resource_size", largest)
 	}
 }

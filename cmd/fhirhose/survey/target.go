@@ -240,23 +240,13 @@ func (r *Result) orUnseen(ctx context.Context, what string, err error) error {
 	return nil
 }
 
-// LookAtResults says what the bucket of target.healthlake.output lacks. It holds
-// what HealthLake says of resources: PHI.
+// LookAtResults says what a bucket lacks that HealthLake writes to: it wants all
+// public access blocked. What it writes there is PHI.
 func (r *Result) LookAtResults(ctx context.Context, b Bucket) {
-	bucket := b.Store.Location().Bucket
 	if _, _, err := b.Store.Region(ctx); err != nil {
 		r.unseen("the bucket of the "+b.Name+" (s3:ListBucket)", err)
 	}
-	switch public, err := b.Store.PublicAccess(ctx); {
-	case err != nil:
-		r.unseen("whether the bucket of the "+b.Name+" blocks public access (s3:GetBucketPublicAccessBlock)", err)
-	case public:
-		r.fail("s3://"+bucket, "aws s3api put-public-access-block --bucket "+bucket+" --public-access-block-configuration "+
-			"BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true",
-			"the bucket of target.healthlake.output does not block all public access, and will hold PHI")
-	default:
-		r.prove("the bucket of the %s blocks public access", b.Name)
-	}
+	r.publicAccess(ctx, b, true)
 	switch by, err := b.Store.Encryption(ctx); {
 	case err != nil:
 		r.unseen("the default encryption of the "+b.Name+" (s3:GetEncryptionConfiguration)", err)
@@ -267,12 +257,18 @@ func (r *Result) LookAtResults(ctx context.Context, b Bucket) {
 	}
 }
 
-// JudgeRegions holds data store, buckets and key to one region.
-func (r *Result) JudgeRegions(ctx context.Context, region string, kmsKey string, buckets ...Bucket) {
+// Key is a KMS key, and the setting that names it.
+type Key struct{ Setting, Key string }
+
+// JudgeRegions holds data store, buckets and keys to one region. That the data store
+// answers there proves that the region has HealthLake.
+func (r *Result) JudgeRegions(ctx context.Context, region string, keys []Key, buckets ...Bucket) {
 	one := true
-	if lies := keyRegion(kmsKey); lies != "" && lies != region {
-		one = false
-		r.fail("target.healthlake.kms_key", "name a key of "+region, "the key lies in %s, and the data store in %s", lies, region)
+	for _, key := range keys {
+		if lies := keyRegion(key.Key); lies != "" && lies != region {
+			one = false
+			r.fail(key.Setting, "name a key of "+region, "the key lies in %s, and the data store in %s", lies, region)
+		}
 	}
 	for _, b := range buckets {
 		lies, _, _ := b.Store.Region(ctx) // that it is not known was said

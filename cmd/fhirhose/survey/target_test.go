@@ -96,9 +96,13 @@ func TestJudgeResources(t *testing.T) {
 			limit: 300, onError: "continue", folders: folders,
 			warning: "the data store of tenant x: resources of type Binary in 1 file are over target.healthlake.quotas.resource_size (300 B); the largest has 500 B, in Binary-v1-0/b; HealthLake may refuse them",
 		},
-		"just":     {limit: 500, folders: folders, proved: "the largest resource for the data store of tenant x, 500 B in Binary-v1-0/b is within target.healthlake.quotas.resource_size"},
-		"no limit": {folders: folders, unseen: "whether HealthLake takes the largest resource for the data store of tenant x, 500 B in Binary-v1-0/b: AWS publishes no limit"},
-		"unknown":  {limit: 1, folders: []TargetFolder{{"v1-0", sizes{"v1-0/a": 900}.files()}}},
+		"just":     {limit: 500, folders: folders, proved: "the largest resource for the data store of tenant x, 500 B in Binary-v1-0/b, is within target.healthlake.quotas.resource_size"},
+		"no limit": {folders: folders, proved: "the largest resource for the data store of tenant x, 500 B in Binary-v1-0/b, is of a size that FHIR Works took in one request"},
+		"large": {
+			folders: []TargetFolder{{"v1-0", map[string]TargetFile{"v1-0/a": {"Binary", 9_000_000, 5_000_002}}}},
+			unseen:  "whether HealthLake takes the largest resource for the data store of tenant x, 5.00 MB in v1-0/a: AWS publishes no limit",
+		},
+		"unknown": {limit: 1, folders: []TargetFolder{{"v1-0", sizes{"v1-0/a": 900}.files()}}},
 	} {
 		var r Result
 		r.JudgeResources(Target{Tenant: "x", Folders: o.folders}, jobfile.HealthLake{OnImportError: o.onError, Quotas: jobfile.Quotas{ResourceSize: o.limit}})
