@@ -25,6 +25,7 @@ import (
 	"github.com/fhirhose/fhirhose/s3test"
 	"github.com/fhirhose/fhirhose/sinks/bucket"
 	"github.com/fhirhose/fhirhose/sources/dynamoexport"
+	"github.com/fhirhose/fhirhose/sources/fhirworks/folders"
 )
 
 // buckets is an export and a sink in the gateway. The environment says where the
@@ -32,6 +33,7 @@ import (
 type buckets struct {
 	Export, Sink string // prefixes; Sink is the job's own, <root>/job
 	All          bool   // tenants have theirs: <root>/<tenant>/job
+	Folders      bool   // Export has folders of the FHIR Works tool
 	server       *s3test.Server
 }
 
@@ -46,7 +48,7 @@ func (b buckets) Open(ctx context.Context, state string) (pipeline.Source, recor
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	source, err := dynamoexport.Open(ctx, dynamoexport.Options{Bucket: in, StateDir: state})
+	source, err := b.source(ctx, in, state)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -65,6 +67,13 @@ func (b buckets) Open(ctx context.Context, state string) (pipeline.Source, recor
 		return sink.Beside(path.Join(path.Dir(b.Sink), tenant, path.Base(b.Sink)), filepath.Join(state, "tails of tenants", hex.EncodeToString([]byte(tenant))))
 	}
 	return source, sinks, func() { sink.Close(); out.Close(); in.Close() }, nil
+}
+
+func (b buckets) source(ctx context.Context, in *objectstore.Store, state string) (pipeline.Source, error) {
+	if b.Folders {
+		return folders.Open(ctx, folders.Options{Bucket: in, StateDir: state})
+	}
+	return dynamoexport.Open(ctx, dynamoexport.Options{Bucket: in, StateDir: state})
 }
 
 // root is what all that the job writes lies below.
@@ -171,6 +180,34 @@ func TestKillAllTenantsAtEveryPoint(t *testing.T) {
 
 func TestKillAtRandomMoments(t *testing.T) {
 	recordstest.KillAtRandomMoments(t, jobs(t, s3test.Start(t)), 25)
+}
+
+// TestFoldersMovedAgain: the folders of a job are moved again, whole, through faults,
+// and killed, with every line that they had.
+func TestFoldersMovedAgain(t *testing.T) {
+	server := s3test.Start(t)
+	server.MakeBucket(t, bucketName)
+	const export = "p/AWSDynamoDB/01693685827463-3d8752fd"
+	putExport(t, server, export, generate.Options{Seed: 12, Resources: 400, Types: 3, Versions: 2, Objects: 5})
+	first := recordstest.Job{Place: buckets{Export: export, Sink: "moved/job", server: server}, State: t.TempDir(), Options: recordstest.SmallOptions()}
+	moved := first.MustRun(t).Status()
+	var n atomic.Int64
+	again := func(t *testing.T) recordstest.Job {
+		o := recordstest.SmallOptions()
+		o.Convert.Resources, o.Caps.FileBytes, o.Caps.FolderBytes = true, 10<<10, 90<<10
+		place := buckets{Export: "moved/job", Folders: true, Sink: fmt.Sprintf("again-%d/job", n.Add(1)), server: server}
+		return recordstest.Job{Place: place, State: t.TempDir(), Options: o}
+	}
+	whole := again(t)
+	if s := whole.MustRun(t).Status(); s.Read() != moved.Written() || s.Written() != moved.Written() {
+		t.Errorf("%d read, %d written, of %d", s.Read(), s.Written(), moved.Written())
+	}
+	faulty := again(t)
+	server.Faults.Decide(objecttest.Seeded(3, 0.2, objecttest.Transient()...))
+	faulty.MustRun(t)
+	server.Faults.Decide(nil)
+	recordstest.SameTree(t, faulty.Place.Tree(t), whole.Place.Tree(t))
+	recordstest.KillAtEveryPoint(t, again, "stage", "staged", "write", "commit", "committed")
 }
 
 // TestMoveThroughFaults: with 20 % of all calls failing in every way that the

@@ -74,8 +74,10 @@ func (e *exported) Replace(name string, data []byte) {
 	e.server.Put(e.t, bucketName, e.Key(name), data)
 }
 
-func (e *exported) Remove(name string) {
-	bucket, key := bucketName, e.Key(name)
+func (e *exported) Remove(name string) { e.remove(e.Key(name)) }
+
+func (e *exported) remove(key string) {
+	bucket := bucketName
 	_, err := e.server.Client.DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
 	check(e.t, err)
 }

@@ -78,9 +78,14 @@ func (c *Converter) Convert(dst, line []byte, r *Record) []byte {
 	c.row.reset()
 	var end int
 	if c.resources {
-		c.scanResource(line, dst, start)
+		text := canon.Longest(line)
+		if text > longestText {
+			r.Reason = pipeline.TooLarge
+			return dst
+		}
+		c.scanResource(line, dst, start, text)
 	} else {
-		c.tape.Reset(line, dst, 1)
+		c.tape.Reset(line, dst, len(line))
 		end = c.scan(start)
 		c.tape.Release()
 	}

@@ -11,14 +11,19 @@ import (
 // makes of a row. The attributes of FHIR Works are gone, id is what was _id, and
 // meta has the tags that Convert would add. The line stays as it is.
 
+// longestText is the longest canonical text of a resource, so that a line of many MiB
+// takes about as much memory as a row does (I7). A line of 16 MiB has it if it is no
+// list of millions of numbers.
+const longestText = pipeline.MaxRecordBytes + pipeline.MaxRecordBytes/2
+
 // space is JSON's white space.
 const space = " \t\r\n"
 
 // scanResource reads a resource. Positions in c.row are those of the source. raw has
-// room behind start, and is left with anything there.
-func (c *Converter) scanResource(line, raw []byte, start int) {
+// room behind start, and is left with anything there; text bounds the canonical text.
+func (c *Converter) scanResource(line, raw []byte, start, text int) {
 	t := &c.tape
-	t.Reset(line, raw, 2)
+	t.Reset(line, raw, text)
 	defer t.Release()
 	c.row.item = true
 	i := t.Skip(0)

@@ -104,6 +104,21 @@ func TestResourceRules(t *testing.T) {
 	}
 }
 
+// TestResourceOfNumbers: I7, a line of many MiB whose canonical text would be much
+// longer than it is goes to quarantine; one of as many bytes of base64 does not.
+func TestResourceOfNumbers(t *testing.T) {
+	k, r := newConverter(t, Options{Resources: true, Deleted: true}), Record{}
+	for more, want := range map[string]pipeline.Reason{
+		`,"n":[` + strings.Repeat("1,", 7<<20) + "1]":      pipeline.TooLarge,
+		`,"n":[` + strings.Repeat("1,", 1<<20) + "1]":      pipeline.NoReason,
+		`,"data":"` + strings.Repeat("QUJD", 15<<18) + `"`: pipeline.NoReason,
+	} {
+		if k.Convert(nil, []byte(resourceLine("p", `"versionId":"1"`, more)), &r); r.Reason != want {
+			t.Errorf("%d bytes: %v", len(more), r.Reason)
+		}
+	}
+}
+
 // Without a folder that says otherwise, any version is right.
 func TestResourceOfAnyVersion(t *testing.T) {
 	k, r := newConverter(t, Options{Resources: true}), Record{}

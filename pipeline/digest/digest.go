@@ -28,7 +28,7 @@ func (d *Digester) Resource(line []byte) (Sums, pipeline.Reason) {
 	if cap(d.raw) < len(line)+canon.Room {
 		d.raw = make([]byte, len(line)+canon.Room)
 	}
-	t.Reset(line[:len(line):len(line)], d.raw, 2)
+	t.Reset(line[:len(line):len(line)], d.raw, canon.Longest(line))
 	defer t.Release()
 	d.labels.Reset()
 	i := t.Skip(0)

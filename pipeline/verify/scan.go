@@ -69,7 +69,7 @@ func (s *scanner) scan(line []byte, r *resource) {
 	if cap(s.raw) < len(line)+canon.Room {
 		s.raw = make([]byte, len(line)+canon.Room)
 	}
-	t.Reset(line, s.raw, 2)
+	t.Reset(line, s.raw, canon.Longest(line))
 	s.labels.Reset()
 	s.typ, s.id, s.twice, s.hasMeta, s.badMeta = span{}, span{}, false, false, false
 	s.extended, s.tagged, s.updated = false, false, ledger.UnknownTime

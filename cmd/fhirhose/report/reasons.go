@@ -17,7 +17,7 @@ var meanings = map[string]string{
 	pipeline.InvalidUTF8.String():  "the line is not UTF-8",
 	pipeline.DuplicateKey.String(): "a key stands twice in one object",
 	pipeline.TooDeep.String():      "nested deeper than 256 levels",
-	pipeline.TooLarge.String():     "the line is over 16 MiB",
+	pipeline.TooLarge.String():     "the line is over 16 MiB, or of some MiB and little but numbers",
 	pipeline.NoItem.String():       "the line has no Item",
 	pipeline.NoType.String():       "no resourceType",
 	pipeline.BadType.String():      "resourceType is not the name of a type",

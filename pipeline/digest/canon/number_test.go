@@ -10,7 +10,7 @@ import (
 
 func canonical(t interface{ Fatalf(string, ...any) }, text string) string {
 	var tape Tape
-	tape.Reset([]byte(text), make([]byte, len(text)+Room), 2)
+	tape.Reset([]byte(text), make([]byte, len(text)+Room), Longest([]byte(text)))
 	i, o, k := tape.Number(0, 0, 0)
 	if i != len(text) || string(tape.Raw(0, o)) != text {
 		t.Fatalf("%q: read to %d, copied %q", text, i, tape.Raw(0, o))

@@ -1,6 +1,7 @@
 package canon
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -46,19 +47,31 @@ const kept = 4 << 20
 // raw, which must have room for len(line)+[Room] bytes behind the first position
 // that is written. If line has [Room] bytes of capacity behind its length, they
 // are borrowed until Release; else the line is copied.
-// The canonical text of DynamoDB JSON is never longer than its source; that of
-// other JSON may be twice as long: factor is 1 or 2.
-func (t *Tape) Reset(line, raw []byte, factor int) {
-	n := len(line)
-	if len(t.text) > kept && factor*n <= kept {
+// The canonical text of DynamoDB JSON is never longer than its source; how long that
+// of other JSON may be, [Longest] tells: text is that.
+func (t *Tape) Reset(line, raw []byte, text int) {
+	if len(t.text) > kept && text <= kept {
 		t.own, t.text, t.scratch, t.members = nil, nil, nil, nil
 	}
 	t.borrow(line)
-	t.text = grown(t.text, max(factor*n+slack, minText))
+	t.text = grown(t.text, max(text+slack, minText))
 	t.raw = raw[:cap(raw)]
 	t.members, t.open = t.members[:0], t.open[:0]
 	t.fault, t.duplicate, t.skim = pipeline.NoReason, false, 0
 	t.path, t.References = t.path[:0], References{}
+}
+
+// Longest returns how long the canonical text of an object in plain JSON may be. Only
+// numbers grow: by two bytes ("1" is "1e0", "1.5" is "15e-1"), and where they have ten
+// digits and more behind the point, by a quarter of their length at most. A number
+// stands behind a bracket, a comma or a colon.
+func Longest(line []byte) int {
+	n := len(line)
+	if n < minText {
+		return 2 * n // without a look
+	}
+	numbers := bytes.Count(line, []byte{'['}) + bytes.Count(line, []byte{','}) + bytes.Count(line, []byte{':'})
+	return min(2*n, n+n/4+2*numbers)
 }
 
 // borrow makes line the source text, ended by NUL bytes.
