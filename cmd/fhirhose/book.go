@@ -59,6 +59,12 @@ func isQuarantine(name string) bool { return strings.HasPrefix(name, "_fhirhose/
 // openWhole opens a sealed file to be read from its beginning to its end, by
 // pieces of 1 MiB: each may be a call of S3.
 func openWhole(ctx context.Context, sink pipeline.Sink, name string) (io.ReadCloser, error) {
+	return openPieces(ctx, sink, name, 1<<20)
+}
+
+// openPieces is openWhole by pieces of another size, which is held in memory: larger
+// ones are for large files of which much is passed over.
+func openPieces(ctx context.Context, sink pipeline.Sink, name string, size int) (io.ReadCloser, error) {
 	file, err := sink.Reader(ctx, name)
 	if err != nil {
 		return nil, err
@@ -66,7 +72,7 @@ func openWhole(ctx context.Context, sink pipeline.Sink, name string) (io.ReadClo
 	return struct {
 		io.Reader
 		io.Closer
-	}{bufio.NewReaderSize(io.NewSectionReader(file, 0, file.Size()), 1<<20), file}, nil
+	}{bufio.NewReaderSize(io.NewSectionReader(file, 0, file.Size()), size), file}, nil
 }
 
 // openBook opens the segments of a ledger. The function that it returns closes

@@ -128,7 +128,9 @@ func (c *cli) find(ctx context.Context, job *jobfile.Job, tenant string, target 
 	f.Ledger = book
 	if f.Target != nil {
 		f.Target.Explainer.Book = book
-		f.Target.Explainer.Open = func(ctx context.Context, name string) (io.ReadCloser, error) { return openWhole(ctx, sink, name) }
+		f.Target.Explainer.Open = func(ctx context.Context, name string) (io.ReadCloser, error) {
+			return openPieces(ctx, sink, name, explainPieces)
+		}
 	}
 	return c.answer(ctx, &f)
 }

@@ -161,7 +161,7 @@ func TestReportWithIDs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{"text": out, "page": string(html)} {
-		if !strings.Contains(text, patient(1)) || !strings.Contains(text, "THIS DOCUMENT HOLDS PHI") {
+		if !strings.Contains(text, patient(1)) || !strings.Contains(text, "Patient.multipleBirthInteger: changed digits") || !strings.Contains(text, "THIS DOCUMENT HOLDS PHI") {
 			t.Errorf("the %s has no id: %s", name, text)
 		}
 	}

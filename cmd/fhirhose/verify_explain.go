@@ -32,6 +32,9 @@ func (v *verifying) explain(ctx context.Context, of func(*verify.Explainer, []*v
 	return v.result.Explain(v.job.State, subjects, left)
 }
 
+// explainPieces are read at once of files that may have 5 GB, up to the wanted line.
+const explainPieces = 8 << 20
+
 // explainAll reads the lines of the job's output, at limits.bandwidth.
 func (v *verifying) explainAll(ctx context.Context, of func(*verify.Explainer) error) error {
 	w := v.wiring
@@ -48,7 +51,9 @@ func (v *verifying) explainAll(ctx context.Context, of func(*verify.Explainer) e
 	x := &verify.Explainer{
 		Options: verify.Options{Dir: v.workDir(), Memory: v.memory(), Imported: v.result.Changed, Marks: healthlake.Marks()},
 		Book:    v.book,
-		Open:    func(ctx context.Context, name string) (io.ReadCloser, error) { return openWhole(ctx, sink, name) },
+		Open: func(ctx context.Context, name string) (io.ReadCloser, error) {
+			return openPieces(ctx, sink, name, explainPieces)
+		},
 	}
 	if v.result.Mode == verification.Source {
 		x.Marks = verify.Marks{}

@@ -222,5 +222,9 @@ func DifferenceWords(e *verify.Explained, mode string) string {
 	if e.More > 0 {
 		words = append(words, fmt.Sprintf("and %d more", e.More))
 	}
-	return strings.Join(words, ", ")
+	all := strings.Join(words, ", ")
+	if mode == History { // elsewhere it is the last one
+		return fmt.Sprintf("version %d: %s", e.Version, all)
+	}
+	return all
 }

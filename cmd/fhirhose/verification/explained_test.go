@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -119,11 +120,56 @@ func TestExplain(t *testing.T) {
 		told[7] != "secret7 Patient.name[0].given[1]: changed, Patient.name[1].given[0]: changed, Patient.e07: missing in target, and 2 more" {
 		t.Errorf("%q, %v", told, err)
 	}
+	past := verify.Explained{Version: 2, Differences: []diff.Difference{{Path: "Patient.active", Kind: diff.OtherType}}}
+	if got := DifferenceWords(&past, History); got != "version 2: Patient.active: changed in type" {
+		t.Error(got)
+	}
 	if err := r.Explain(state, nil, 0); err != nil || r.Explained != nil {
 		t.Error(r.Explained, err)
 	}
 	if _, err := os.Stat(path); err == nil {
 		t.Error("old explanations are still there")
+	}
+}
+
+// TestManyFindings: a target that has lost everything makes a large file, and nothing
+// large in memory.
+func TestManyFindings(t *testing.T) {
+	state := t.TempDir()
+	r := New(Full, "", "", "")
+	file, err := OpenFindings(state, "", Full, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const many = 200_000
+	var begin, now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&begin)
+	grown := func() {
+		t.Helper()
+		runtime.GC()
+		runtime.ReadMemStats(&now)
+		if n := int64(now.HeapAlloc) - int64(begin.HeapAlloc); n > 4<<20 {
+			t.Errorf("%d bytes are held", n)
+		}
+	}
+	for i := range many {
+		if err := file.Add(&Finding{Class: "different", Type: "Patient", ID: fmt.Sprintf("%036d", i), Version: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	grown()
+	if r.Findings, err = file.Close(state); err != nil {
+		t.Fatal(err)
+	}
+	subjects, left, err := r.Explainable(state)
+	if err != nil || len(subjects) != MostExplained || left != many-MostExplained {
+		t.Errorf("%d, %d left, %v", len(subjects), left, err)
+	}
+	grown()
+	runtime.KeepAlive(subjects)
+	if info, err := os.Stat(filepath.Join(state, r.Findings)); err != nil || info.Size() > 110*many {
+		t.Errorf("%d bytes, %v", info.Size(), err)
 	}
 }
 
