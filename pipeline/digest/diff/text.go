@@ -126,7 +126,7 @@ func (d *Differ) canonical(r *reduction) error {
 		d.raw = make([]byte, len(r.rest)+canon.Room)
 	}
 	t := &d.tape
-	t.Reset(r.rest, d.raw, 2)
+	t.Reset(r.rest, d.raw, canon.Longest(r.rest))
 	defer t.Release()
 	i := t.Skip(0)
 	if t.Byte(i) != '{' {
