@@ -170,7 +170,7 @@ func (p *page) moved(d *Document) {
 		folders = Folders(s.Folders)
 	}
 	if d.InputRate > 0 {
-		throughput = fmt.Sprintf("%s of work: %s/s of compressed input, %s records/s",
+		throughput = fmt.Sprintf("%s of work: %s/s of input, %s records/s",
 			human.Duration(seconds(s.Elapsed)), human.Bytes(int64(d.InputRate)), human.Count(int64(d.RecordRate)))
 	}
 	p.pairs(

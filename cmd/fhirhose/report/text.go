@@ -89,7 +89,7 @@ func (p *printer) imports(t *metrics.ImportTotals) {
 }
 
 func inputLine(s *metrics.Status) string {
-	return fmt.Sprintf("%s of %s compressed (%s), %d of %s done", human.Bytes(s.InputBytesDone), human.Bytes(s.InputBytes),
+	return fmt.Sprintf("%s of %s (%s), %d of %s done", human.Bytes(s.InputBytesDone), human.Bytes(s.InputBytes),
 		human.Percent(s.InputBytesDone, s.InputBytes), s.ObjectsDone, human.Plural(int64(s.Objects), "object"))
 }
 
@@ -316,10 +316,10 @@ func (p *printer) speed(s *metrics.Status, sum Summary) {
 		return
 	}
 	p.section("Throughput")
-	p.line("  %s of work: %s/s compressed input, %s records/s", human.Duration(seconds(s.Elapsed)),
+	p.line("  %s of work: %s/s of input, %s records/s", human.Duration(seconds(s.Elapsed)),
 		human.Bytes(int64(sum.InputRate)), human.Count(int64(sum.RecordRate)))
 	if s.InflatedBytes > 0 {
-		p.line("  %s decompressed, %s of NDJSON written", human.Bytes(s.InflatedBytes), human.Bytes(sum.Totals.BytesWritten))
+		p.line("  %s of lines read, %s of NDJSON written", human.Bytes(s.InflatedBytes), human.Bytes(sum.Totals.BytesWritten))
 	}
 	if retries := total(s.Retries); retries > 0 {
 		p.line("  %s: %s", human.Plural(retries, "retry wait"), counted(s.Retries))

@@ -3,7 +3,9 @@ package survey
 import (
 	"fmt"
 	"math"
+	"path"
 	"sort"
+	"strings"
 
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -57,8 +59,9 @@ func Project(s *Sample, c *Contents, objects []pipeline.Object, spools bool, job
 	if s.Records > 0 {
 		scale = float64(records) / float64(s.Records)
 	}
-	for f, sampled := range s.files {
-		bytes := int64(float64(sampled.bytes)*scale) + contents[f]
+	outputs := s.outputs(objects, scale)
+	for f, bytes := range outputs {
+		bytes += contents[f]
 		delete(contents, f)
 		e.OutputBytes += bytes
 		perVersion[f.folders()] = append(perVersion[f.folders()], bytes)
@@ -80,8 +83,32 @@ func Project(s *Sample, c *Contents, objects []pipeline.Object, spools bool, job
 		staged += stored
 	}
 	e.RowBytes = c.waiting(s, scale)
-	e.StateBytes = stateBytes(e.Files, int64(len(s.files)), staged, job) + listing + e.RowBytes
+	e.StateBytes = stateBytes(e.Files, int64(len(outputs)), staged, job) + listing + e.RowBytes
 	return e
+}
+
+// outputs returns about how many bytes of each sequence of files there will be: the
+// sample's, scaled up; or those of the objects, if each says which it is of, as far as
+// the filters let the sample through.
+func (s *Sample) outputs(objects []pipeline.Object, scale float64) map[file]int64 {
+	all := make(map[file]int64, len(s.files))
+	if len(objects) == 0 || objects[0].Version == 0 {
+		for f, sampled := range s.files {
+			all[f] = int64(float64(sampled.bytes) * scale)
+		}
+		return all
+	}
+	share := 1.0
+	if s.looked > 0 {
+		share = float64(s.OutputBytes) / float64(s.looked)
+	}
+	for i := range objects {
+		if o := &objects[i]; o.Size > 0 && share > 0 {
+			resourceType, _, _ := strings.Cut(path.Base(o.Key), "-")
+			all[file{resourceType: resourceType, version: o.Version}] += int64(float64(o.Size) * share)
+		}
+	}
+	return all
 }
 
 func importHours(jobs int, bytes int64) float64 {

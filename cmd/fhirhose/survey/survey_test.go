@@ -76,12 +76,14 @@ func TestSampleOfPlainLines(t *testing.T) {
 	if records, stored := Totals(objects); records != pipeline.Unpromised || s.Extrapolate(stored) != 200_000 {
 		t.Errorf("%d records, or about %d", records, s.Extrapolate(stored))
 	}
-	job := &jobfile.Job{Layout: jobfile.Layout{MaxFileSize: 1 << 30, MaxFolderSize: 1 << 30, MaxFolderFiles: 10}, Limits: jobfile.Limits{Spool: 1 << 40}}
-	if e := Project(s, nil, objects, false, job); e.LedgerBytes != 200_000*ledger.EstimatedBytes || e.Folders["v3"] != 1 {
-		t.Errorf("estimate %+v", e)
-	}
-	if s, err = Take(t.Context(), objects, o, func(context.Context, int, int64) ([]byte, error) { return []byte(text[:20]), nil }); err != nil || s.Records != 0 || s.Extrapolate(100) != 0 {
+	if s, err := Take(t.Context(), objects, o, func(context.Context, int, int64) ([]byte, error) { return []byte(text[:20]), nil }); err != nil || s.Records != 0 || s.Extrapolate(100) != 0 {
 		t.Errorf("of a part of a line: %+v, %v", s, err)
+	}
+	objects[1].Key = "7f/v3-0/Patient-v3-00000.ndjson"
+	objects[0] = pipeline.Object{Key: "7f/v12-0/Goal-v12-00000.ndjson", Items: pipeline.Unpromised, Size: 7, Version: 12} // too small to be looked at
+	job := &jobfile.Job{Layout: jobfile.Layout{MaxFileSize: 1 << 30, MaxFolderSize: 1 << 30, MaxFolderFiles: 10}, Limits: jobfile.Limits{Spool: 1 << 40}}
+	if e := Project(s, nil, objects, false, job); e.LedgerBytes != 200_000*ledger.EstimatedBytes || e.Folders["v3"] != 1 || e.Folders["v12"] != 1 || e.ImportJobs != 2 {
+		t.Errorf("estimate %+v", e)
 	}
 }
 
