@@ -109,9 +109,8 @@ var verifyModes = map[string]verifyMode{
 // currentClasses are those of modes that ask for what the ledger knows.
 var currentClasses = slices.DeleteFunc(verify.Classes(), func(c verify.Class) bool { return notOfTarget(c) || c == verify.Extra })
 
-// notOfTarget are a class that no digest can tell from equal, and one that only a
-// look at the source can tell.
-func notOfTarget(c verify.Class) bool { return c == verify.EqualNumbers || c == verify.ChangedAtSource }
+// notOfTarget is the class that only a look at the source can tell.
+func notOfTarget(c verify.Class) bool { return c == verify.ChangedAtSource }
 
 // verify owns what a verification holds as long as it runs: lock and checkpoint.
 func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err error) {

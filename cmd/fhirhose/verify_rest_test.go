@@ -201,6 +201,21 @@ func TestVerifyUnreadOutput(t *testing.T) {
 	}
 }
 
+// TestVerifyNumberForm (WV6): a data store that gives 1.50 for 1.5 holds what it was
+// sent. Every mode that looks at contents says so, and none calls it a difference.
+func TestVerifyNumberForm(t *testing.T) {
+	r := newVerifyRig(t, healthlaketest.Traps{})
+	r.edit("Observation/"+id("101"), "1.2345678901234567891", "1.234567890123456789100")
+	for _, mode := range append([]string{"export"}, restModes...) {
+		r.run(0, "verify", "--mode", mode)
+		r.says("job a: passed, by mode "+mode, "equal up to number form  1")
+		r.classes(mode, allEqual("equal", "equal up to number form"))
+	}
+	r.run(0, "verify", "--mode", "counts")
+	r.run(0, "report")
+	r.says("SAFE TO CUT OVER: yes", "equal up to number form")
+}
+
 // TestVerifyChangedLater: a change after the import is no defect of it (WV8), and the
 // history holds ours all the same.
 func TestVerifyChangedLater(t *testing.T) {

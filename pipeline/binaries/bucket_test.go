@@ -175,7 +175,7 @@ func sumsOf(t *testing.T, line string) string {
 	if bad != pipeline.NoReason {
 		t.Fatal(bad)
 	}
-	return fmt.Sprintf("%x%x", sums.Content, sums.Label)
+	return fmt.Sprintf("%x%x%x", sums.Content, sums.Label, sums.Form)
 }
 
 // TestFileCap: a line that just fits is written; one byte less of room, and its

@@ -47,7 +47,7 @@ func (r row) json() []byte {
 	}
 	return fmt.Appendf(nil, `{"Item":{"resourceType":{"S":"Binary"},"contentType":{"S":"application/pdf"},"id":{"S":%q},"vid":{"N":"%d"},`+
 		`"meta":{"M":{"versionId":{"S":"%[2]d"},"lastUpdated":{"S":"2023-08-02T10:00:00.123Z"},"tag":{"L":[{"M":{"code":{"S":"x<&"}}}]}}},`+
-		`"documentStatus":{"S":%q},"zulu":{"S":"\\\"é"}%s}}`, id, r.version, r.status, data)
+		`"documentStatus":{"S":%q},"zulu":{"S":"\\\"é"},"number":{"N":"1.50"}%s}}`, id, r.version, r.status, data)
 }
 
 // object is one object of a bucket.

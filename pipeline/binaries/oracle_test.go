@@ -79,7 +79,7 @@ func (j *job) expect() *expected {
 			if bad != pipeline.NoReason {
 				j.t.Fatal(bad)
 			}
-			sum = fmt.Sprintf("%x%x", sums.Content, sums.Label)
+			sum = fmt.Sprintf("%x%x%x", sums.Content, sums.Label, sums.Form)
 		} else {
 			e.quarantine = append(e.quarantine, fmt.Sprintf("%d:%s", i+1, reason))
 			e.totals.Quarantined[reason]++
@@ -273,7 +273,7 @@ func (j *job) entries(p *Pipeline) (all []string) {
 		for _, e := range r.Versions {
 			sum := ""
 			if e.Written() {
-				sum = fmt.Sprintf("%x%x", e.Content, e.Label)
+				sum = fmt.Sprintf("%x%x%x", e.Content, e.Label, e.Form)
 				name := fmt.Sprintf("Binary-v%d-%d/Binary-v%[1]d-%05[3]d.ndjson", e.Version, e.Folder, e.File)
 				lines := strings.Split(tree[name], "\n")
 				if int(e.Line) >= len(lines) || !strings.Contains(lines[e.Line], `"id":"`+string(e.ID)+`"`) {

@@ -169,7 +169,7 @@ func (g *placer) enter(b *batch, it *item, at output.Place) {
 	s := &it.stub
 	b.rows = ledger.AppendRow(b.rows, &ledger.Entry{
 		Type: g.typ, ID: s.ID, Version: s.Version, LastUpdated: s.LastUpdated,
-		Status: s.Status, Reason: it.reason, Content: it.digest, Label: s.Label,
+		Status: s.Status, Reason: it.reason, Content: it.digest, Label: s.Label, Form: s.Form,
 		Object: uint32(s.Object), Record: s.Record,
 	})
 	b.places = append(b.places, place{at, it.reason == pipeline.NoReason, string(s.Tenant)})

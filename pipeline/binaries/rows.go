@@ -20,6 +20,7 @@ type converted struct {
 	HasData       bool     // the line has its content: Before and After are empty
 	Content       [32]byte // content digest of the line as it is
 	Label         [32]byte // label digest
+	Form          uint32   // number form
 	Line          []byte   // FHIR NDJSON
 	Before, After []byte
 }
@@ -57,7 +58,7 @@ func (r *rows) next(c *converted) error {
 	if of.Reason != pipeline.NoReason || string(of.Type) != binaryType {
 		return output.Damaged(errors.New("a stored row is no Binary that the job writes"))
 	}
-	c.HasData, c.Content, c.Label, c.Mentions = of.HasData, of.Content, of.Label, of.Mentions
+	c.HasData, c.Content, c.Label, c.Form, c.Mentions = of.HasData, of.Content, of.Label, of.Form, of.Mentions
 	c.Line, c.Before, c.After = r.line, of.Before, of.After
 	return nil
 }

@@ -27,6 +27,7 @@ type Record struct {
 
 	Content [sha256.Size]byte // content digest, if written
 	Label   [sha256.Size]byte // label digest, if written
+	Form    uint32            // number form, if written: see digest.Sums
 
 	Mentions metrics.Mentions // of a written row
 
@@ -104,7 +105,7 @@ func (c *Converter) Convert(dst, line []byte, r *Record) []byte {
 		return out[:start]
 	}
 	r.Content = sha256.Sum256(c.row.content)
-	r.Label = c.labels.Sum()
+	r.Label, r.Form = c.labels.Sum(), c.tape.Form()
 	r.Unknown = c.appendUnknown(r.Unknown)
 	r.Mentions = c.mentions(r)
 	if c.binaryField != "" && string(r.Type) == "Binary" {

@@ -318,3 +318,37 @@ func TestInstants(t *testing.T) {
 		}
 	})
 }
+
+// TestNumberForm: only numbers of the content count, and only those that are not in
+// their shortest form.
+func TestNumberForm(t *testing.T) {
+	c := newConverter(t, Options{})
+	form := func(attributes ...string) uint32 {
+		t.Helper()
+		row := []byte(testRow(attributes...))
+		compare(t, c, Options{}, row)
+		var r Record
+		if c.Convert(nil, row, &r); r.Reason != pipeline.NoReason {
+			t.Fatalf("%v at %s", r.Reason, r.Path)
+		}
+		return r.Form
+	}
+	none := form(`"x":{"L":[{"N":"0"},{"N":"-10"},{"N":"0.05"},{"N":"100"}]}`, `"meta":{"M":{"n":{"N":"2.50"}}}`, `"lockEndTs":{"N":"1e3"}`, `"_references":{"L":[{"N":"1.0"}]}`)
+	if none != 0 {
+		t.Errorf("shortest numbers, and others outside the content: %x", none)
+	}
+	all := map[uint32]string{none: "none"}
+	for _, number := range []string{"1.50", "1.500", "15e-1", "15E-1", "1.5e0"} {
+		one := form(`"x":{"N":"` + number + `"}`)
+		if other := all[one]; other != "" {
+			t.Errorf("%s has the form of %s", number, other)
+		}
+		all[one] = number
+		if escaped := form(`"x":{"N":"` + strings.Replace(number, "5", `\u0035`, 1) + `"}`); escaped != one {
+			t.Errorf("%s with an escape has another form", number)
+		}
+		if twice := form(`"y":{"NS":["`+number+`"]}`, `"x":{"N":"`+number+`"}`); twice != 2*one {
+			t.Errorf("%s twice: %x, want %x", number, twice, 2*one)
+		}
+	}
+}

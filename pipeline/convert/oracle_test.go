@@ -352,6 +352,7 @@ func (e *expected) addTags() {
 		tag("DELETED", "DELETED")
 	}
 	e.Content, e.Label = digesttest.Sums(e.resource)
+	e.Form = digesttest.Form(e.resource)
 	if len(added) == 0 {
 		return
 	}
@@ -414,6 +415,9 @@ func compareOutput(t *testing.T, line, out []byte, r *Record, want *expected) {
 	}
 	if !digesttest.Equal(got, want.resource) {
 		t.Fatalf("other values\n%q\n%q\nwant %s", line, out, digesttest.Canonical(want.resource))
+	}
+	if r.Form != want.Form {
+		t.Fatalf("number form %x, want %x\n%q", r.Form, want.Form, line)
 	}
 	if r.Content != want.Content || r.Label != want.Label {
 		t.Fatalf("digests differ: content equal %v, label equal %v\n%q", r.Content == want.Content, r.Label == want.Label, line)

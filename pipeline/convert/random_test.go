@@ -76,7 +76,7 @@ func (g generator) value(depth int) string {
 	case 0:
 		return g.pick(`{"BOOL":true}`, `{"BOOL":false}`, `{"NULL":true}`, `{"B":"AA=="}`, `{"SS":["a"]}`, `{"NS":["1.0","2e5"]}`)
 	case 1:
-		tag, content = "N", `"`+g.pick("0", "-1.50", "1e-7", "72", "0.1", "12345678901234567890")+`"`
+		tag, content = "N", `"`+g.pick("0", "-1.50", "1.5\\u0030", "1e-7", "72", "0.1", "12345678901234567890")+`"`
 	case 2, 3, 4, 5:
 		tag, content = "S", g.text()
 	case 6, 7:

@@ -93,6 +93,7 @@ func (c *Converter) rememberElement(name, value span) {
 // resourceMeta reads the value of meta.
 func (c *Converter) resourceMeta(name span, i, o, k int) int {
 	t := &c.tape
+	form := t.Form()
 	if c.row.has(attrMeta) {
 		t.Twice(t.Text(name.from, name.to))
 	}
@@ -103,7 +104,7 @@ func (c *Converter) resourceMeta(name span, i, o, k int) int {
 		c.note(pipeline.BadMeta)
 		i, _ = t.Value(i, o, k, 1)
 	}
-	t.Forget()
+	t.Forget(form)
 	return i
 }
 

@@ -193,7 +193,7 @@ func TestRowsMovedTwice(t *testing.T) {
 		}
 		tagged := bytes.Contains(out, []byte(`"code":"DELETED"`)) // by the row, or by what it had before
 		if string(second.Type) != string(first.Type) || string(second.ID) != string(first.ID) || second.Version != first.Version ||
-			second.LastUpdated != first.LastUpdated || second.Content != first.Content || second.Label != first.Label ||
+			second.LastUpdated != first.LastUpdated || second.Content != first.Content || second.Label != first.Label || second.Form != first.Form ||
 			(second.Status == pipeline.Deleted) != (first.Status == pipeline.Deleted || tagged) {
 			rt.Fatalf("%+v\nbut was %+v\n%s", second, first, out)
 		}
@@ -222,7 +222,7 @@ func TestResourceAgainstOracle(t *testing.T) {
 			return
 		}
 		content, label := digesttest.Sums(want)
-		if r.Content != content || r.Label != label {
+		if r.Content != content || r.Label != label || r.Form != digesttest.Form(want) {
 			rt.Fatalf("other digests: %s", line)
 		}
 		meta := want.Get("meta")

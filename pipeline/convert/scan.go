@@ -69,7 +69,7 @@ func (c *Converter) item(i, o, k int) (int, int, int) {
 	first := o
 	i, more := c.first(i, '}')
 	for more {
-		begin, from, references := o, k, t.References
+		begin, from, form, references := o, k, t.Form(), t.References
 		if o > first {
 			t.PutRaw(o, ',')
 			o++
@@ -80,7 +80,7 @@ func (c *Converter) item(i, o, k int) (int, int, int) {
 		}
 		k++ // as if a comma came
 		if !what.content() {
-			t.Forget()
+			t.Forget(form)
 			k = from
 		}
 		if what.dropped() {

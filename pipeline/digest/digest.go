@@ -10,6 +10,9 @@ import (
 type Sums struct {
 	Content [sha.Size]byte
 	Label   [sha.Size]byte
+	// Form is the number form of what Content covers: the digest is of values, and
+	// this tells whether they are spelled in the same way. See [canon.Tape.Form].
+	Form uint32
 }
 
 // Digester computes the digests of plain FHIR JSON. Its buffers are reused: one
@@ -51,7 +54,7 @@ func (d *Digester) Resource(line []byte) (Sums, pipeline.Reason) {
 	case badMeta:
 		return Sums{}, pipeline.BadMeta
 	}
-	return Sums{Content: content, Label: d.labels.Sum()}, pipeline.NoReason
+	return Sums{Content: content, Label: d.labels.Sum(), Form: t.Form()}, pipeline.NoReason
 }
 
 // members reads the outermost object behind its brace. It returns the position
@@ -65,7 +68,7 @@ func (d *Digester) members(i int) (_, k int, badMeta bool) {
 	}
 	hasMeta := false
 	for more := true; more; {
-		from := k
+		from, form := k, t.Form()
 		if i, k = t.Key(i, 0, k); i < 0 {
 			return i, k, false
 		}
@@ -80,7 +83,7 @@ func (d *Digester) members(i int) (_, k int, badMeta bool) {
 				badMeta = true
 				i, _ = t.Value(i, 0, k, 1)
 			}
-			t.Forget()
+			t.Forget(form)
 			k = from - 1 // where the comma before it stands, if there is one
 		} else {
 			i, k = t.Value(i, 0, k, 1)

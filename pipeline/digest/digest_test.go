@@ -32,6 +32,9 @@ func check(t *testing.T, d *digest.Digester, line []byte) {
 	if sums.Content != content {
 		t.Errorf("content digest differs\n%q", line)
 	}
+	if want := digesttest.Form(v); sums.Form != want {
+		t.Errorf("number form %x, want %x\n%q", sums.Form, want, line)
+	}
 	if sums.Label != label {
 		t.Errorf("label digest differs\n%q", line)
 	}
@@ -46,6 +49,8 @@ var lines = []string{
 	`{"a":tru}`, `{"a":truE}`, `{"a":nulll}`, `{"a":[1,]}`, `{"a":[,1]}`, `{"a":[1 2]}`, `{a:1}`, `{"a" 1}`, `{"a":1 "b":2}`,
 	`{"a":01}`, `{"a":1.}`, `{"a":.5}`, `{"a":-}`, `{"a":+1}`, `{"a":1e}`, `{"a":1e+}`, `{"a":1e5}`, `{"a":1E-05}`, `{"a":0e99}`, `{"a":--1}`, `{"a":1x}`, `{"a":0x1}`,
 	`{"a":1e99999999999999999999}`, `{"a":10e-100000000000000000000}`, `{"a":1.5e100000000000000000000}`, `{"a":0.05e-99999999999999999999}`, `{"a":100e99999999999999999}`, `{"a":1e00000000000000000000001}`,
+	`{"a":0,"b":-0,"c":0.0,"d":-0.0,"e":10,"f":-10,"g":1.0,"h":1.50,"i":1.05,"j":0.50,"k":100,"l":1e2,"m":-1.5}`, `{"a":1.50,"meta":{"x":2.50},"b":{"c":[2.50,1.50]}}`, `{"meta":{"x":2.50}}`,
+	`{"a":-0}`, `{"a":-00}`, `{"a":[-10,-0.5,0.5,20,1e0,15E-1]}`,
 	`{"a":"é","b":"\u00e9\u0041\n\/\b\f\r\t\"\\\u0000\u001f\u007f\u2028\ud83d\ude00"}`,
 	`{"a":"\ud83d"}`, `{"a":"\ude00"}`, `{"a":"\ud83d\u0041"}`, `{"a":"\x"}`, `{"a":"\u12"}`, `{"a":"\u12G4"}`, `{"a":"\`, `{"a":"\u`,
 	"{\"a\":\"\xff\"}", "{\"a\":\"\xc3\"}", "{\"a\":\"\xe2\x82", "{\"a\":\"\xed\xa0\x80\"}", "{\"\xff\":1}", "{\"a\":\"tab\t\"}", "{\"a\":\"\x00\"}", "{\"a\x1f\":1}", "\xef\xbb\xbf{}", "{\xff}",
@@ -96,5 +101,13 @@ func TestNoLabels(t *testing.T) {
 	_, want := digesttest.Sums(&digesttest.Value{Kind: '{'})
 	if got := l.Sum(); got != want {
 		t.Errorf("%x, want %x", got, want)
+	}
+}
+
+// TestNumberFormCheck holds the check value of docs/ledger.md.
+func TestNumberFormCheck(t *testing.T) {
+	var d digest.Digester
+	if sums, _ := d.Resource([]byte(`{"a":1.50,"b":[2,1e2]}`)); sums.Form != 0x1cfc4f16 {
+		t.Errorf("%08x", sums.Form)
 	}
 }

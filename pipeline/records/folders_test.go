@@ -100,8 +100,8 @@ func writtenEntries(t *testing.T, folder string) (all []string) {
 		}
 		for _, e := range r.Versions {
 			if e.Written() {
-				all = append(all, fmt.Sprintf("%s/%s %d, %d, deleted %v, %x %x", e.Type, e.ID, e.Version, e.LastUpdated,
-					e.Status == pipeline.Deleted, e.Content, e.Label))
+				all = append(all, fmt.Sprintf("%s/%s %d, %d, deleted %v, %x %x %x", e.Type, e.ID, e.Version, e.LastUpdated,
+					e.Status == pipeline.Deleted, e.Content, e.Label, e.Form))
 			}
 		}
 	}

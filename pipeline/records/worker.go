@@ -234,7 +234,7 @@ func (w *worker) one(b *batch, number int64, text []byte) {
 	}
 	b.rows = ledger.AppendRow(b.rows, &ledger.Entry{
 		Type: r.Type, ID: r.ID, Version: r.Version, LastUpdated: r.LastUpdated,
-		Status: r.Status, Reason: r.Reason, Content: r.Content, Label: r.Label,
+		Status: r.Status, Reason: r.Reason, Content: r.Content, Label: r.Label, Form: r.Form,
 		Object: uint32(b.object), Record: number,
 	})
 	b.places = append(b.places, place{extent, t.index})

@@ -44,6 +44,11 @@ var lives = map[string]struct {
 		b.text += "x"
 		w.target(b)
 	}, Different},
+	"number form": {func(w *world, b body) {
+		w.versions(b)
+		b.value += "0"
+		w.target(b)
+	}, EqualNumbers},
 	"labels lost by us": {func(w *world, b body) {
 		w.versions(b)
 		b.security = slices.Concat(b.security, []string{"secret"})

@@ -22,6 +22,7 @@ func TestDigester(t *testing.T) {
 		data := strings.Repeat("A", size)
 		var own digest.Digester
 		want, _ := own.Resource([]byte(`{"resourceType":"Binary","id":"a","data":"` + data + `","n":1.5}`))
+		wanted := func(s digest.Sums) bool { return s.Content == want.Content && s.Label == want.Label }
 		for _, o := range []struct {
 			body  string
 			forms int
@@ -30,12 +31,12 @@ func TestDigester(t *testing.T) {
 			{"{\n  \"id\": \"a\",\r\n  \"n\": 15e-1, \"data\": \"" + data + "\", \"extension\":[" + cmExtension + "],\n  \"resourceType\": \"Binary\"\n}\n", 2},
 		} {
 			if size < 1<<20 {
-				if forms, reason := d.Sums([]byte(o.body)); reason != pipeline.NoReason || len(forms) != o.forms || !slices.Contains(forms, want) {
+				if forms, reason := d.Sums([]byte(o.body)); reason != pipeline.NoReason || len(forms) != o.forms || !slices.ContainsFunc(forms, wanted) {
 					t.Errorf("%d bytes: %v, %d forms", size, reason, len(forms))
 				}
 			}
 			forms, reason, err := d.Read(t.Context(), iotest.HalfReader(strings.NewReader(o.body)), path)
-			if err != nil || reason != pipeline.NoReason || len(forms) != o.forms || !slices.Contains(forms, want) {
+			if err != nil || reason != pipeline.NoReason || len(forms) != o.forms || !slices.ContainsFunc(forms, wanted) {
 				t.Errorf("%d bytes: %v, %v, %d forms", size, err, reason, len(forms))
 			}
 		}

@@ -8,8 +8,8 @@ type Class uint8
 const (
 	// Equal: the target holds the last version, labels included.
 	Equal Class = iota
-	// EqualNumbers: the same, but numbers are spelled in another way. Only a mode
-	// that has both texts can tell; to digests it is Equal.
+	// EqualNumbers: the same, but numbers are spelled in another way, as 1.5 for 1.50.
+	// Where Compare compares sums alone it counts as few as there can be.
 	EqualNumbers
 	// MadeByTarget: the target made it, or added to ours what it marks as its own.
 	MadeByTarget

@@ -229,12 +229,14 @@ func (c *comparison) settleType(number int, ours *[leads]expected, theirs *cells
 		tally.Target.Merge(t.content)
 		tally.TargetLabels.Merge(t.label)
 		c.lines[lead] += int64(t.content.Count)
-		if e.inconclusive || e.cell != *t || e.deleted > 0 && c.judge.anonymous {
+		if e.inconclusive || !e.same(t) || e.deleted > 0 && c.judge.anonymous {
 			c.wanted[lead] = true
 			continue
 		}
 		c.agreed[number][lead] = true
-		tally.Classes[Equal] += int64(e.content.Count)
+		spelled := e.forms.differ(t.forms)
+		tally.Classes[Equal] += int64(e.content.Count - spelled)
+		tally.Classes[EqualNumbers] += int64(spelled)
 		tally.Classes[DeletedGone] += int64(e.deleted)
 	}
 }

@@ -151,7 +151,7 @@ func (r *resource) found() *found {
 	if r.reason != pipeline.NoReason {
 		t.flags = flagUnreadable
 	} else {
-		t.content, t.label = r.sums.Content, r.sums.Label
+		t.content, t.label, t.form = r.sums.Content, r.sums.Label, r.sums.Form
 	}
 	if r.generated {
 		t.flags |= flagGenerated

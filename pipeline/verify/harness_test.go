@@ -135,7 +135,7 @@ func (b body) entry(t testing.TB, version uint32, status pipeline.DocumentStatus
 	}
 	if e.Written() {
 		sums := b.sums(t)
-		e.Content, e.Label = sums.Content, sums.Label
+		e.Content, e.Label, e.Form = sums.Content, sums.Label, sums.Form
 	}
 	return e
 }

@@ -118,6 +118,8 @@ func (j *historyJudge) whole(s side, h *history, m *matching) (Class, Cause) {
 		return Missing, NoCause
 	case m.marked:
 		return MadeByTarget, NoCause
+	case m.spelled:
+		return EqualNumbers, NoCause
 	}
 	return Equal, NoCause
 }
@@ -183,6 +185,8 @@ type matching struct {
 	used   []bool // of the target
 	known  []bool // of the target: it is some version of ours
 	marked bool   // one is ours without what the target added
+	// spelled: numbers of one that is ours stand there in another form.
+	spelled bool
 }
 
 // match takes for each version the first one behind that of the version before.
@@ -201,6 +205,7 @@ func match(wanted []*ledger.Entry, kept []found, same func(*ledger.Entry, *found
 		m.at = append(m.at, k)
 		m.used[k], at = true, k+1
 		m.marked = m.marked || !isSum(e, &kept[k].first)
+		m.spelled = m.spelled || e.Form != kept[k].first.form
 	}
 	for k := range kept {
 		m.known[k] = m.used[k] || slices.ContainsFunc(wanted, func(e *ledger.Entry) bool { return same(e, &kept[k]) })

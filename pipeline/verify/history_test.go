@@ -108,6 +108,15 @@ var pasts = map[string]struct {
 		c.w.row(c.sources[c.last()], v+2, pipeline.Available, pipeline.NoReason)
 		c.kept = append(c.kept, c.kept[c.last()])
 	}, Equal, NoCause},
+	"number form in a version (WV6)": {func(c *chronicle) {
+		c.change([]int{c.middle(), c.last()}[c.w.rand.IntN(2)], func(b *body) { b.value += "0" })
+	}, EqualNumbers, NoCause},
+	"number form, imported twice": {func(c *chronicle) {
+		for k := range c.kept {
+			c.change(k, func(b *body) { b.value += "00" })
+		}
+		c.kept = append(slices.Clone(c.kept), c.kept...)
+	}, EqualNumbers, NoCause},
 	"lost digit in an old version (WV2, WV6)": {func(c *chronicle) {
 		c.change(c.middle(), func(b *body) { b.value = b.value[:len(b.value)-1] })
 	}, Different, NoCause},

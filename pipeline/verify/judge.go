@@ -149,6 +149,8 @@ func (j *judge) live(s side, f *found) Class {
 	last := &s.last[0]
 	sameContent := func(t *tuple) bool { return t.content == last.Content }
 	switch {
+	case s.isLast(&f.first) && !s.spelled(&f.first):
+		return EqualNumbers
 	case s.isLast(&f.first):
 		return Equal
 	case f.any(s.isLast):

@@ -47,7 +47,7 @@ type Options struct {
 	// Workers is how many objects are digested at a time, at most; 0: one per core.
 	Workers int
 	// Memory bounds what is held, in bytes; 0: 256 MiB. Beside it a line of 512 KiB
-	// to 16 MiB, one at a time, needs six times its length, and Compare 45 KB for
+	// to 16 MiB, one at a time, needs six times its length, and Compare 53 KB for
 	// each resource type.
 	Memory int
 	// Imported is when the last import and delete ended, by the target's clock:

@@ -27,12 +27,12 @@ import (
 
 const (
 	runMagic    = "fhVERrun"
-	runVersion  = 2
+	runVersion  = 3
 	runTrailer  = 24
 	runPrefix   = "run-"
 	temporary   = ".tmp"
 	maxFooter   = 1 << 30
-	cellBytes   = 2 + 1 + 2*ledger.SetSumBytes
+	cellBytes   = 2 + 1 + 2*ledger.SetSumBytes + formsBytes
 	writeBuffer = 256 << 10
 )
 
@@ -55,7 +55,7 @@ type footer struct {
 	Types    []string `json:"types"` // a tuple's type is an index
 	Extents  []extent `json:"extents"`
 	Replaces []int    `json:"replaces,omitempty"` // runs that this one was merged from
-	Cells    []byte   `json:"cells"`              // each: type (2), lead (1), both sums; little-endian
+	Cells    []byte   `json:"cells"`              // each: type (2), lead (1), both sums, count and sum of number forms (8 each); little-endian
 }
 
 // setCells stores the cells that are not empty; types are those of the footer.
@@ -69,6 +69,8 @@ func (f *footer) setCells(types []*cells) {
 			f.Cells = append(binary.LittleEndian.AppendUint16(f.Cells, uint16(i)), byte(lead))
 			f.Cells = c[lead].content.Append(f.Cells)
 			f.Cells = c[lead].label.Append(f.Cells)
+			f.Cells = binary.LittleEndian.AppendUint64(f.Cells, c[lead].forms.count)
+			f.Cells = binary.LittleEndian.AppendUint64(f.Cells, c[lead].forms.sum)
 		}
 	}
 }
@@ -92,7 +94,11 @@ func (f *footer) eachCell(do func(typ string, lead int, c *cell)) error {
 		if typ >= len(f.Types) {
 			return errors.New("a type without a name")
 		}
-		do(f.Types[typ], int(b[2]), &cell{ledger.SetSumOf(b[3:]), ledger.SetSumOf(b[3+ledger.SetSumBytes:])})
+		last := b[cellBytes-formsBytes:]
+		do(f.Types[typ], int(b[2]), &cell{
+			ledger.SetSumOf(b[3:]), ledger.SetSumOf(b[3+ledger.SetSumBytes:]),
+			forms{binary.LittleEndian.Uint64(last), binary.LittleEndian.Uint64(last[8:])},
+		})
 	}
 	if len(b) > 0 {
 		return errors.New("size of the cells")

@@ -22,7 +22,7 @@ type resource struct {
 	updated int64 // meta.lastUpdated, Unix ms; ledger.UnknownTime if unreadable
 
 	sums digest.Sums // as it stands
-	bare digest.Sums // without the target's marks, if it is marked
+	bare digest.Sums // without the target's marks, if it is marked; its Form is that of the line as it stands
 	// marked: it bears something of the target's own; generated: one of its tags.
 	marked, generated bool
 }
@@ -82,7 +82,7 @@ func (s *scanner) scan(line []byte, r *resource) {
 	if s.identify(r); r.reason != pipeline.NoReason {
 		return
 	}
-	r.sums = digest.Sums{Content: s.sum(content), Label: s.labels.Sum()}
+	r.sums = digest.Sums{Content: s.sum(content), Label: s.labels.Sum(), Form: t.Form()}
 	if s.extended || s.tagged {
 		s.strip(content, r)
 	}
@@ -169,6 +169,7 @@ func (s *scanner) maybeExtended(extension []byte) bool {
 // meta reads the value of meta and takes labels and time from it.
 func (s *scanner) meta(i, k int) int {
 	t := &s.tape
+	form := t.Form()
 	if s.hasMeta {
 		t.Twice([]byte("meta"))
 	}
@@ -180,7 +181,7 @@ func (s *scanner) meta(i, k int) int {
 		i, _ = t.Value(i, 0, k, 1)
 	}
 	if i >= 0 {
-		t.Forget()
+		t.Forget(form)
 	}
 	return i
 }

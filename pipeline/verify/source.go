@@ -44,6 +44,10 @@ func readSource(ctx context.Context, book *ledger.Ledger, memory int) (*source, 
 			last := lastRows(r)
 			e.content.Add(r.Type, r.ID, &last[0].Content)
 			e.label.Add(r.Type, r.ID, &last[0].Label) // if rows differ in it, another one may be there: then sums differ
+			e.forms.add(&last[0].Content, last[0].Form)
+			if slices.ContainsFunc(last, func(row ledger.Entry) bool { return row.Form != last[0].Form }) {
+				e.inconclusive = true
+			}
 		case r.Deletable():
 			e.deleted++
 		default:
@@ -91,6 +95,12 @@ func (s side) isLast(t *tuple) bool {
 	return slices.ContainsFunc(s.last, func(e ledger.Entry) bool {
 		return e.Written() && e.Content == t.content && e.Label == t.label
 	})
+}
+
+// spelled tells whether numbers stand in the line as in a row of the last version that
+// has its digests.
+func (s side) spelled(t *tuple) bool {
+	return slices.ContainsFunc(s.last, func(e ledger.Entry) bool { return isSum(&e, t) && e.Written() && e.Form == t.form })
 }
 
 // wrote tells whether a written version has this content, and these labels if

@@ -39,12 +39,13 @@ type tuple struct {
 	typ     uint16
 	flags   uint8
 	reason  uint8 // pipeline.Reason of a line that could not be read
+	form    uint32
 }
 
 // tupleSize is the stored size of a tuple, a CRC-32C of the rest at its end.
 const tupleSize = tupleBody + 4
 
-const tupleBody = 100
+const tupleBody = 104
 
 func (t *tuple) appendTo(dst []byte) []byte {
 	start := len(dst)
@@ -57,6 +58,7 @@ func (t *tuple) appendTo(dst []byte) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, t.line)
 	dst = binary.LittleEndian.AppendUint16(dst, t.typ)
 	dst = append(dst, t.flags, t.reason)
+	dst = binary.LittleEndian.AppendUint32(dst, t.form)
 	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
 }
 
@@ -70,6 +72,7 @@ func (t *tuple) decode(b []byte) (ok bool) {
 	t.line = binary.LittleEndian.Uint32(b[92:])
 	t.typ = binary.LittleEndian.Uint16(b[96:])
 	t.flags, t.reason = b[98], b[99]
+	t.form = binary.LittleEndian.Uint32(b[100:])
 	return crc32.Checksum(b[:tupleBody], castagnoli) == binary.LittleEndian.Uint32(b[tupleBody:])
 }
 

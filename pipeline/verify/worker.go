@@ -153,9 +153,10 @@ func (w *worker) add(e *extent) {
 	if r.generated {
 		t.flags = flagGenerated
 	}
-	t.content, t.label = r.sums.Content, r.sums.Label
+	t.content, t.label, t.form = r.sums.Content, r.sums.Label, r.sums.Form
 	cell.content.Add(r.typ, r.id, &t.content)
 	cell.label.Add(r.typ, r.id, &t.label)
+	cell.forms.add(&t.content, t.form)
 	w.tuples = append(w.tuples, t)
 	if r.marked {
 		t.flags |= flagBare

@@ -10,16 +10,25 @@ func (t *Tape) Number(i, o, k int) (int, int, int) {
 	if !ok {
 		return -1, o, k
 	}
-	number := t.src[i : i+parts.end]
-	return i + parts.end, o + copy(t.raw[o:], number), k + len(parts.append(t.text[k:k], number))
+	o, k = t.putNumber(parts, t.src[i:i+parts.end], o, k)
+	return i + parts.end, o, k
+}
+
+// putNumber copies a number to both outputs.
+func (t *Tape) putNumber(parts numberParts, number []byte, o, k int) (int, int) {
+	if !parts.shortest(number) {
+		t.form += formOf(number)
+	}
+	return o + copy(t.raw[o:], number), k + len(parts.append(t.text[k:k], number))
 }
 
 // Quoted copies a number that stands in a string, as DynamoDB writes it, i being
 // behind the opening quote. The quotes are not copied. It returns ok false if the
 // string holds no number, and a negative i if it is no string.
 func (t *Tape) Quoted(i, o, k int) (_, _, _ int, ok bool) {
-	if j, o2, k2 := t.Number(i, o, k); j >= 0 && t.Byte(j) == '"' {
-		return j + 1, o2, k2, true
+	if parts, ok := measure(t.src[i:]); ok && t.Byte(i+parts.end) == '"' {
+		o, k = t.putNumber(parts, t.src[i:i+parts.end], o, k)
+		return i + parts.end + 1, o, k, true
 	}
 	// No number, or one with escapes in it: judge the decoded text.
 	i, _, end := t.String(i, o, k)
@@ -31,7 +40,8 @@ func (t *Tape) Quoted(i, o, k int) (_, _, _ int, ok bool) {
 		return i, o, k, false
 	}
 	number := t.raw[o : o+copy(t.raw[o:], t.text[k:end-1])]
-	return i, o + len(number), k + len(parts.append(t.text[k:k], number)), true
+	o, k = t.putNumber(parts, number, o, k)
+	return i, o, k, true
 }
 
 // numberParts are the offsets of a number's parts in its text.
@@ -80,6 +90,22 @@ func digits(b []byte, i int) int {
 		i++
 	}
 	return i
+}
+
+// shortest tells whether a number is spelled in the one way that adds nothing to the
+// number form: without exponent, without a 0 at the end of its fraction, and not -0.
+func (p numberParts) shortest(number []byte) bool {
+	last := number[len(number)-1]
+	return p.exponent == len(number) && (last != '0' || p.fraction == len(number) && (p.whole == 0 || len(number) > 2))
+}
+
+// formOf is what any other number adds: FNV-1a, of 32 bits, over its text.
+func formOf(number []byte) uint32 {
+	h := uint32(2166136261)
+	for _, b := range number {
+		h = (h ^ uint32(b)) * 16777619
+	}
+	return h
 }
 
 // append appends the canonical form of a number.

@@ -74,9 +74,12 @@ func (t *Tape) longName(i, o, k int, x uint64) (int, int, int) {
 }
 
 // Forget drops the newest member of the innermost open object, of which nothing
-// shall stay in the canonical text. Whether its name occurs twice is the
-// caller's concern then, see [Tape.Twice].
-func (t *Tape) Forget() { t.members = t.members[:len(t.members)-1] }
+// shall stay in the canonical text, and the numbers in it: form is what Form returned
+// before. Whether its name occurs twice is the caller's concern then, see [Tape.Twice].
+func (t *Tape) Forget(form uint32) {
+	t.members = t.members[:len(t.members)-1]
+	t.form = form
+}
 
 // End closes the innermost object: k is behind the last value in the canonical
 // text, whose members are put in order in place.

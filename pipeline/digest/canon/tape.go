@@ -30,6 +30,7 @@ type Tape struct {
 	open    []frame  // the open objects
 
 	fault     pipeline.Reason
+	form      uint32 // see Form
 	duplicate bool
 	skim      int    // over 0: canonical text of values is not kept
 	path      []byte // where the fault or the first duplicate is
@@ -57,7 +58,7 @@ func (t *Tape) Reset(line, raw []byte, text int) {
 	t.text = grown(t.text, max(text+slack, minText))
 	t.raw = raw[:cap(raw)]
 	t.members, t.open = t.members[:0], t.open[:0]
-	t.fault, t.duplicate, t.skim = pipeline.NoReason, false, 0
+	t.fault, t.duplicate, t.skim, t.form = pipeline.NoReason, false, 0, 0
 	t.path, t.References = t.path[:0], References{}
 }
 
@@ -106,6 +107,11 @@ func (t *Tape) Before(k int) uint64 { return load8(at(t.text, k-8), 0) }
 
 // Raw returns verbatim text.
 func (t *Tape) Raw(from, to int) []byte { return t.raw[from:to:to] }
+
+// Form returns the number form of what was read so far: the sum, mod 2^32, of a hash
+// of the text of each number that is not in the shortest form of its value. It is 0
+// for nearly every resource. Numbers that are passed over with Skim count too.
+func (t *Tape) Form() uint32 { return t.form }
 
 // Fault says why the scan ended early: NotJSON, InvalidUTF8 or TooDeep. A name
 // that occurs twice does not end the scan; it is the fault of text that has no

@@ -3,6 +3,7 @@ package digesttest
 import (
 	"crypto/sha256"
 	"fmt"
+	"hash/fnv"
 	"math/big"
 	"slices"
 	"strings"
@@ -96,6 +97,44 @@ func Sums(resource *Value) (content, label [sha256.Size]byte) {
 		}
 	}
 	return sha256.Sum256([]byte(Canonical(rest))), sha256.Sum256([]byte(Canonical(labels)))
+}
+
+// Form returns the number form of a resource: the sum of FNV-1a, of 32 bits, over the
+// text of each number outside meta that is longer than need be, or has an exponent.
+func Form(resource *Value) (form uint32) {
+	for i, name := range resource.Names {
+		if name != "meta" {
+			form += formOf(resource.Members[i])
+		}
+	}
+	return form
+}
+
+func formOf(v *Value) (form uint32) {
+	if v.Kind == '0' && v.Text != shortest(v.Text) {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(v.Text)) // never fails
+		return h.Sum32()
+	}
+	for _, member := range v.Members {
+		form += formOf(member)
+	}
+	return form
+}
+
+// shortest returns the one text of a number's value that counts for nothing, or ""
+// if text has an exponent.
+func shortest(text string) string {
+	if strings.ContainsAny(text, "eE") {
+		return ""
+	}
+	value, _ := new(big.Rat).SetString(text)
+	_, fraction, _ := strings.Cut(text, ".")
+	short := value.FloatString(len(fraction))
+	if len(fraction) > 0 {
+		short = strings.TrimRight(strings.TrimRight(short, "0"), ".")
+	}
+	return short
 }
 
 func withoutOurs(tags *Value) *Value {
