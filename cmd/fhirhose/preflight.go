@@ -182,6 +182,7 @@ func checkTarget(ctx context.Context, w *wiring, r *survey.Result, sink *openedS
 	}
 	if !moved {
 		r.JudgeLayout(job.Layout, job.Target.HealthLake.Quotas)
+		r.JudgeContents(job.Target.HealthLake.Quotas)
 		if r.Sample != nil {
 			p.types = maps.Clone(r.Sample.Types)
 			delete(p.types, metrics.Unreadable) // rows without a type go nowhere

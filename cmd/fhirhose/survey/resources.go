@@ -67,3 +67,14 @@ func (r *Result) JudgeResources(t Target, to jobfile.HealthLake) {
 		r.prove("%s, is within target.healthlake.quotas.resource_size", largest)
 	}
 }
+
+// JudgeContents does so for the contents of Binaries, before anything is moved.
+func (r *Result) JudgeContents(q jobfile.Quotas) {
+	if r.Contents == nil || q.ResourceSize == 0 {
+		return
+	}
+	if bytes := (r.Contents.largestKept + 2) / 3 * 4; bytes > q.ResourceSize {
+		r.Warn("the largest content of Binaries to be moved has %s in base64, over target.healthlake.quotas.resource_size (%s): HealthLake may refuse it",
+			human.Bytes(bytes), human.Bytes(q.ResourceSize))
+	}
+}

@@ -121,3 +121,21 @@ func TestJudgeResources(t *testing.T) {
 		check("proved", strings.Join(r.Probes, "\n"), o.proved)
 	}
 }
+
+// TestJudgeContents: a content is over the quota in base64, before it is moved.
+func TestJudgeContents(t *testing.T) {
+	for limit, want := range map[int64]string{
+		400: "", 0: "",
+		399: "the largest content of Binaries to be moved has 400 B in base64, over target.healthlake.quotas.resource_size (399 B): HealthLake may refuse it",
+	} {
+		r := Result{Contents: &Contents{largestKept: 300}}
+		r.JudgeContents(jobfile.Quotas{ResourceSize: limit})
+		if said := strings.Join(r.Warnings, ""); said != want {
+			t.Errorf("%d: %q", limit, said)
+		}
+	}
+	var r Result
+	if r.JudgeContents(jobfile.Quotas{ResourceSize: 1}); len(r.Warnings) > 0 {
+		t.Errorf("%q", r.Warnings)
+	}
+}
