@@ -83,9 +83,11 @@ func (r *repeated) Read(p []byte) (int, error) { return r.content.Read(p) }
 func (r *repeated) Close() error               { return nil }
 
 // oneFetch returns what a fetcher does for each small content.
-func oneFetch(t testing.TB, size int) func() {
+func oneFetch(t testing.TB, size int) func() { return fetchOf(t, size, newDigests()) }
+
+func fetchOf(t testing.TB, size int, digests *digests) func() {
 	contents := &repeated{body: randomBytes(rand.New(rand.NewPCG(1, 1)), size)}
-	p := &Pipeline{contents: contents, live: newLive(), opening: openingOf("data")}
+	p := &Pipeline{contents: contents, live: newLive(), digests: digests, opening: openingOf("data")}
 	f := p.newFetcher()
 	it := newItem()
 	it.fill, it.content.Size = true, int64(size)
@@ -116,6 +118,19 @@ func BenchmarkFetch(b *testing.B) {
 	for b.Loop() {
 		fetch()
 	}
+}
+
+// BenchmarkFetches is the same with many fetchers on all cores.
+func BenchmarkFetches(b *testing.B) {
+	digests := newDigests()
+	b.SetParallelism(8)
+	b.SetBytes(benchSize)
+	b.RunParallel(func(pb *testing.PB) {
+		fetch := fetchOf(b, benchSize, digests)
+		for pb.Next() {
+			fetch()
+		}
+	})
 }
 
 // BenchmarkEncode is what of it is base64.

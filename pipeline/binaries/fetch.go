@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/fhirhose/fhirhose/pipeline"
-	"github.com/fhirhose/fhirhose/pipeline/digest/sha"
 	"github.com/fhirhose/fhirhose/pipeline/faultpoint"
 	"github.com/fhirhose/fhirhose/pipeline/output"
 )
@@ -20,11 +19,11 @@ const readBytes = 48 << 10
 type fetcher struct {
 	p   *Pipeline
 	raw []byte
-	sum sha.Sum
+	sum digesting
 }
 
 func (p *Pipeline) newFetcher() *fetcher {
-	return &fetcher{p: p, raw: make([]byte, readBytes)}
+	return &fetcher{p: p, raw: make([]byte, readBytes), sum: digesting{turn: make(chan bool, 1)}}
 }
 
 // fetch fetches the row's content. A content that is not what was listed changes
@@ -101,8 +100,7 @@ func (p *Pipeline) obtain(ctx context.Context, it *item, get func(pipeline.Conte
 func (f *fetcher) encode(it *item, body io.Reader) error {
 	head, opening := it.head(f.p.opening)
 	line := append(append(it.room.b, head...), opening...)
-	f.sum = sha.Sum{}
-	_, _ = f.sum.Write(it.stub.Before) // never fails
+	text := len(line)
 	for left := it.content.Size; left > 0; {
 		raw := f.raw[:min(left, readBytes)]
 		if err := readAll(body, raw); err != nil {
@@ -113,13 +111,13 @@ func (f *fetcher) encode(it *item, body io.Reader) error {
 		from := len(line)
 		line = line[:from+int(encodedLen(int64(len(raw))))]
 		encode(line[from:], raw)
-		_, _ = f.sum.Write(line[from:])
 	}
 	if err := ended(body, f.raw[:1]); err != nil {
 		return err
 	}
-	_, _ = f.sum.Write(it.stub.After)
-	it.digest = f.sum.Sum()
+	f.sum.before, f.sum.text, f.sum.after = it.stub.Before, line[text:], it.stub.After
+	f.p.digests.make(&f.sum)
+	it.digest = f.sum.sum
 	it.line = append(line, filledEnd...)
 	return nil
 }

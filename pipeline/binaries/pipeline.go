@@ -37,6 +37,8 @@ type Pipeline struct {
 	lines  *ring
 	raw    []byte // of the placer: a chunk of a large content
 
+	digests *digests
+
 	items   chan *item  // not in use
 	batches chan *batch // not in use
 	// Rows, in order, to admit and place; and the same to those who work on them.
@@ -57,7 +59,7 @@ func New(options Options, contents pipeline.Contents, feed *stub.Log, sinks *out
 	}
 	p := &Pipeline{
 		options: options, plan: plan, opening: openingOf(options.Field),
-		contents: contents, feed: feed, sinks: sinks, store: store, live: newLive(),
+		contents: contents, feed: feed, sinks: sinks, store: store, live: newLive(), digests: newDigests(),
 		spool: newSpool(filepath.Join(options.State, Name), options.Spool),
 		stubs: newRing(plan.stubs), lines: newRing(plan.contents),
 		raw:   make([]byte, options.ChunkBytes),
