@@ -59,7 +59,7 @@ func (w *wiring) openBucket(ctx, running context.Context) (*openedSinks, error) 
 	running, cancel := context.WithCancel(running)
 	sink, err := bucket.Open(running, bucket.Options{
 		Store: store, Tails: w.tails(""),
-		KMSKey: to.KMSKey, Unconditional: !to.S3.ConditionalWrites,
+		KMSKey: to.KMSKey, Unconditional: !to.S3.ConditionalWrites, Hot: hotParts(w.job),
 	})
 	if err != nil {
 		cancel()
@@ -71,6 +71,16 @@ func (w *wiring) openBucket(ctx, running context.Context) (*openedSinks, error) 
 		return &openedSink{of, store.Beside(at.Prefix)}, err
 	}
 	return &openedSinks{openedSink{sink, store}, beside, func() { cancel(); sink.Close(); store.Close() }}, nil
+}
+
+// hotParts is how many parts of files on their way to a bucket may be in memory: an
+// eighth of limits.memory, and none where that is scarce.
+func hotParts(job *jobfile.Job) int {
+	const most, scarce = 8, 256 << 20
+	if !job.Output().IsS3() || job.Limits.Memory < scarce {
+		return 0
+	}
+	return int(min(most, job.Limits.Memory/8/bucket.PartBytes))
 }
 
 // openSinkStore opens the job's folder in the bucket of its sink.

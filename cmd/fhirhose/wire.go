@@ -19,6 +19,7 @@ import (
 	"github.com/fhirhose/fhirhose/pipeline/convert"
 	"github.com/fhirhose/fhirhose/pipeline/records"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
+	"github.com/fhirhose/fhirhose/sinks/bucket"
 	"github.com/fhirhose/fhirhose/sources/dynamoexport"
 	"github.com/fhirhose/fhirhose/sources/fhirworks/folders"
 	"github.com/fhirhose/fhirhose/sources/staging"
@@ -89,6 +90,7 @@ func recordOptions(job *jobfile.Job) records.Options {
 		State:   job.State,
 		Prefix:  prefix,
 		Memory:  job.Limits.Memory,
+		Beside:  int64(hotParts(job)) * bucket.PartBytes,
 		Workers: job.Limits.Workers,
 		Spool:   job.Limits.Spool - contentSpool(job),
 

@@ -37,6 +37,7 @@ type Options struct {
 	Claim   []byte // what _fhirhose/claim.json holds while this run owns the sink
 	Prefix  string // what migration_output.json puts before a file's name: "[<tenant>/]<job>/"
 	Memory  int64  // bytes that the whole process may use
+	Beside  int64  // of these, what the sink holds
 	Workers int    // at most; 0 = one per core
 	Spool   int64  // bytes of staged objects that may lie ahead
 	// A cut is due CutEvery or CutBytes of output after the last, but never
@@ -96,13 +97,13 @@ func (o *Options) plan() (memoryPlan, error) {
 	if p.workers <= 0 {
 		p.workers = runtime.GOMAXPROCS(0)
 	}
-	free := o.Memory - o.binaryMemory() - processBytes - heavyBytes - int64(o.Lanes)*laneBytes
+	free := o.Memory - o.Beside - o.binaryMemory() - processBytes - heavyBytes - int64(o.Lanes)*laneBytes
 	least := int64(o.Lanes+2)*o.batchCost() + workerBytes
 	if o.Memory < MinMemory || free < least {
 		return p, &pipeline.Error{
 			Op: "divide limits.memory", Kind: pipeline.KindConfig,
 			Err:  fmt.Errorf("%d MiB do not hold %d lanes", o.Memory>>20, o.Lanes),
-			Hint: fmt.Sprintf("set limits.memory to at least %d MiB", max(MinMemory, processBytes+heavyBytes+int64(o.Lanes)*laneBytes+2*least+o.binaryMemory())>>20),
+			Hint: fmt.Sprintf("set limits.memory to at least %d MiB", max(MinMemory, processBytes+heavyBytes+int64(o.Lanes)*laneBytes+2*least+o.binaryMemory()+o.Beside)>>20),
 		}
 	}
 	p.workers = int(min(int64(p.workers), max(1, free/3/workerBytes)))

@@ -18,8 +18,9 @@ import (
 // HTTP a body is hashed for the signature too, which TLS makes unnecessary. The
 // server's work is in the numbers.
 func BenchmarkAppend(b *testing.B) {
-	for _, size := range []int{64 << 10, 64 << 20} {
-		b.Run(fmt.Sprint(size>>10, "KiB"), func(b *testing.B) {
+	for _, shape := range []struct{ size, hot int }{{64 << 10, 0}, {64 << 10, 4}, {64 << 20, 0}, {64 << 20, 4}} {
+		size := shape.size
+		b.Run(fmt.Sprintf("%dKiB-hot-%d", size>>10, shape.hot), func(b *testing.B) {
 			b.Setenv("AWS_ACCESS_KEY_ID", "id")
 			b.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 			server := httptest.NewServer(http.HandlerFunc(forget))
@@ -30,7 +31,7 @@ func BenchmarkAppend(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer store.Close()
-			sink, err := bucket.Open(context.Background(), bucket.Options{Store: store, Tails: filepath.Join(b.TempDir(), "tails")})
+			sink, err := bucket.Open(context.Background(), bucket.Options{Store: store, Tails: filepath.Join(b.TempDir(), "tails"), Hot: shape.hot})
 			if err != nil {
 				b.Fatal(err)
 			}

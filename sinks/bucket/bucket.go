@@ -27,9 +27,11 @@ const (
 	claimLimit    = 1 << 20
 	claimAttempts = 10
 	claimPause    = 50 * time.Millisecond
-	defaultPart   = 8 << 20
 	defaultFlight = 16
 )
+
+// PartBytes is the default of Options.PartSize.
+const PartBytes = 8 << 20
 
 // Options of a bucket sink.
 type Options struct {
@@ -40,6 +42,7 @@ type Options struct {
 	Unconditional bool   // the service knows no conditional writes: look before writing instead
 	PartSize      int64  // 8 MiB; a multiple of 64; S3 takes no part below 5 MiB but the last
 	Transfers     int    // parts and files sent at the same time; 16
+	Hot           int    // parts that are gathered in memory, and sent from there, at most; the others are in tails
 }
 
 // Sink is a prefix of a bucket. It is safe for concurrent use; each of its
@@ -54,6 +57,7 @@ type Sink struct {
 	again atomic.Bool // this is not the job's first process
 
 	flight    chan struct{}   // a token for each transfer
+	hot       chan []byte     // empty buffers for parts, not in use; nil ones are not made yet
 	transfers *sync.WaitGroup // those beside Append
 	trash     trash
 }
@@ -67,21 +71,25 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 		return nil, durable.Failure("open sink", o.Tails, err)
 	}
 	if o.PartSize == 0 {
-		o.PartSize = defaultPart
+		o.PartSize = PartBytes
 	}
 	if o.Transfers == 0 {
 		o.Transfers = defaultFlight
 	}
-	return &Sink{
+	s := &Sink{
 		ctx: ctx, store: o.Store, part: o.PartSize, tails: tails, names: tree.New(tails),
 		write:  objectstore.WriteOptions{KMSKey: o.KMSKey, Conditional: !o.Unconditional},
-		flight: make(chan struct{}, o.Transfers), transfers: new(sync.WaitGroup),
-	}, nil
+		flight: make(chan struct{}, o.Transfers), transfers: new(sync.WaitGroup), hot: make(chan []byte, o.Hot),
+	}
+	for range o.Hot {
+		s.hot <- nil
+	}
+	return s, nil
 }
 
 // Beside returns the sink of another prefix of the bucket, with tails of its own.
-// Both together send no more at the same time than one alone, and Close of either
-// waits for both.
+// Both together send no more at the same time than one alone and have no more in
+// memory, and Close of either waits for both.
 func (s *Sink) Beside(prefix, tails string) (*Sink, error) {
 	tails, err := filepath.Abs(tails)
 	if err != nil {
@@ -89,7 +97,7 @@ func (s *Sink) Beside(prefix, tails string) (*Sink, error) {
 	}
 	return &Sink{
 		ctx: s.ctx, store: s.store.Beside(prefix), part: s.part, tails: tails, names: tree.New(tails),
-		write: s.write, flight: s.flight, transfers: s.transfers,
+		write: s.write, flight: s.flight, transfers: s.transfers, hot: s.hot,
 	}, nil
 }
 
@@ -214,6 +222,27 @@ func (s *Sink) take(ctx context.Context) (release func(), err error) {
 		return func() { <-s.flight }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+// warm returns an empty buffer of a part's size, or nil if all are in use. Whoever
+// has it calls cool.
+func (s *Sink) warm() []byte {
+	select {
+	case b := <-s.hot:
+		if b == nil {
+			b = make([]byte, 0, s.part)
+		}
+		return b
+	default:
+		return nil
+	}
+}
+
+// cool gives a buffer back; nil is none.
+func (s *Sink) cool(b []byte) {
+	if b != nil {
+		s.hot <- b[:0] // has a place for each
 	}
 }
 

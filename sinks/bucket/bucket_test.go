@@ -2,6 +2,7 @@ package bucket_test
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"net/http/httptest"
 	"path/filepath"
@@ -23,7 +24,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const partSize = 4096
 
 func TestConformance(t *testing.T) {
-	sinktest.Run(t, func(t *testing.T) sinktest.Place { return newRig(t).place() })
+	everyHot(t, func(t *testing.T, hot int) {
+		sinktest.Run(t, func(t *testing.T) sinktest.Place { return newHotRig(t, hot).place() })
+	})
 }
 
 // rig is a bucket in memory behind a server that can fail, and a job in it.
@@ -38,7 +41,16 @@ type rig struct {
 
 const prefix = "exports/job"
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return newHotRig(t, 0) }
+
+// everyHot runs a test with all parts in tails, with some, and with none.
+func everyHot(t *testing.T, test func(t *testing.T, hot int)) {
+	for _, hot := range []int{0, 1, 50} {
+		t.Run(fmt.Sprintf("hot=%d", hot), func(t *testing.T) { test(t, hot) })
+	}
+}
+
+func newHotRig(t *testing.T, hot int) *rig {
 	t.Setenv("AWS_ACCESS_KEY_ID", "id")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	r := &rig{t: t, memory: objecttest.NewMemory(), tails: filepath.Join(t.TempDir(), "tails")}
@@ -52,7 +64,7 @@ func newRig(t *testing.T) *rig {
 	check(t, err)
 	t.Cleanup(store.Close)
 	r.store = store
-	r.options = bucket.Options{Store: store, Tails: r.tails, PartSize: partSize, Transfers: 4}
+	r.options = bucket.Options{Store: store, Tails: r.tails, PartSize: partSize, Transfers: 4, Hot: hot}
 	return r
 }
 

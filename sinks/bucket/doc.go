@@ -8,8 +8,10 @@
 //
 //	<tails>/v1-0/Patient-v1-00000.ndjson.3     bytes of part 3 that have come so far
 //
-// The part that grows is a local file, a tail. When the next part begins, one of
-// a bounded number of transfers sends it. A tail into which a checkpoint may
+// The part that grows is in memory if it is not the first and there is room for it
+// (Options.Hot), else in a local file, a tail. A cut has the tail hold what only
+// memory had. When
+// the next part begins, one of a bounded number of transfers sends the one before. A tail into which a checkpoint may
 // point stays until a later checkpoint is committed; any other goes as soon as
 // S3 has acknowledged the part. What Mark's function returns names the upload
 // and its acknowledged parts; with the tail it is all that Resume needs.

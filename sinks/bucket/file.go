@@ -30,6 +30,8 @@ type file struct {
 	before  objectstore.CRC // of the bytes of parts
 	tail    int64           // bytes that have come of the next part, 1 to PartSize unless the file is empty
 	tailCRC objectstore.CRC // of those
+	hot     []byte          // those, where they are gathered in memory; else nil
+	stored  int64           // how many of hot are in the tail too
 	marked  bool            // a checkpoint may point into the next part
 	kept    []string        // tails of parts into which a checkpoint may point
 
@@ -146,11 +148,8 @@ func (f *file) append(ctx context.Context, p []byte) error {
 		}
 		n := min(f.sink.part-f.tail, int64(len(p)))
 		if !f.complete.Load() {
-			if err := durable.WriteAt(f.tailPath(len(f.parts)), f.tail, p[:n]); err != nil {
+			if err := f.gather(p[:n]); err != nil {
 				return err
-			}
-			if f.tail == 0 {
-				f.dir.Touch()
 			}
 		}
 		f.tailCRC = f.tailCRC.Add(p[:n])
@@ -161,11 +160,54 @@ func (f *file) append(ctx context.Context, p []byte) error {
 	return nil
 }
 
+// gather adds bytes of one part: in memory, if there was room for it when it
+// began, else in its tail. A first part is always in a tail: memory is for files
+// that grow fast, not for the many that never get a second one.
+func (f *file) gather(p []byte) error {
+	if f.tail == 0 && len(f.parts) > 0 {
+		f.hot, f.stored = f.sink.warm(), 0
+	}
+	if f.hot != nil {
+		f.hot = append(f.hot, p...)
+		return nil
+	}
+	return f.writeTail(f.tail, p)
+}
+
+func (f *file) writeTail(offset int64, p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	if err := durable.WriteAt(f.tailPath(len(f.parts)), offset, p); err != nil {
+		return err
+	}
+	if offset == 0 {
+		f.dir.Touch()
+	}
+	return nil
+}
+
+// storeHot writes to the tail what only memory has.
+func (f *file) storeHot() error {
+	if f.hot == nil || f.complete.Load() {
+		return nil
+	}
+	if err := f.writeTail(f.stored, f.hot[f.stored:]); err != nil {
+		return err
+	}
+	f.stored = int64(len(f.hot))
+	return nil
+}
+
 // nextPart hands a complete part to a transfer and begins the next.
 func (f *file) nextPart(ctx context.Context) error {
 	path := f.tailPath(len(f.parts))
-	p := &part{number: len(f.parts) + 1, path: path, size: f.tail, crc: f.tailCRC, keep: f.marked, done: make(chan struct{})}
+	p := &part{
+		number: len(f.parts) + 1, path: path, hot: f.hot, size: f.tail, crc: f.tailCRC, keep: f.marked, done: make(chan struct{}),
+	}
+	f.hot = nil
 	if f.complete.Load() {
+		f.sink.cool(p.hot)
 		close(p.done)
 	} else if err := f.send(ctx, p); err != nil {
 		return err
@@ -186,6 +228,11 @@ func (f *file) Mark() func(context.Context) (json.RawMessage, error) {
 		return func(context.Context) (json.RawMessage, error) { return known, nil }
 	}
 	f.marked = true
+	if err := f.storeHot(); err != nil {
+		return func(context.Context) (json.RawMessage, error) {
+			return nil, durable.Failure("make durable", f.name, err)
+		}
+	}
 	m := mark{
 		file: f, dir: f.dir, parts: f.parts[:len(f.parts):len(f.parts)], before: f.before, tail: f.tailCRC,
 		path: f.tailPath(len(f.parts)), superseded: f.kept,

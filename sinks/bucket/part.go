@@ -1,8 +1,10 @@
 package bucket
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"sync"
 
@@ -12,8 +14,9 @@ import (
 
 // part is a complete part of a file. ack and err are set when done is closed.
 type part struct {
-	number int // from 1
-	path   string
+	number int    // from 1
+	path   string // of its tail
+	hot    []byte // nil if its bytes are in the tail
 	size   int64
 	crc    objectstore.CRC
 	keep   bool // a checkpoint may point into it: the tail outlives the acknowledgement
@@ -40,6 +43,7 @@ func (f *file) send(ctx context.Context, p *part) error {
 		defer release()
 		defer close(p.done)
 		p.ack, p.err = f.transfer(f.sink.ctx, p)
+		f.sink.cool(p.hot)
 	})
 	return nil
 }
@@ -52,7 +56,7 @@ func (f *file) transfer(ctx context.Context, p *part) (ack objectstore.Part, err
 	if err := faultpoint.At("upload part"); err != nil {
 		return ack, err
 	}
-	body, err := os.Open(p.path)
+	body, err := p.open()
 	if err != nil {
 		return ack, err
 	}
@@ -64,10 +68,21 @@ func (f *file) transfer(ctx context.Context, p *part) (ack objectstore.Part, err
 	if err := faultpoint.At("part uploaded"); err != nil {
 		return ack, err
 	}
-	if p.keep {
+	if p.keep || p.hot != nil { // in a tail that a checkpoint knows, or in none
 		return ack, nil
 	}
 	return ack, os.Remove(p.path)
+}
+
+// open returns the part's bytes, from memory if they are there.
+func (p *part) open() (io.ReadSeekCloser, error) {
+	if p.hot == nil {
+		return os.Open(p.path)
+	}
+	return struct {
+		io.ReadSeeker
+		io.Closer
+	}{bytes.NewReader(p.hot), io.NopCloser(nil)}, nil
 }
 
 // wait returns when S3 has acknowledged all parts. If the upload has vanished

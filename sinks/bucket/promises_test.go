@@ -81,8 +81,8 @@ func TestCallsAfterALostAnswer(t *testing.T) {
 func TestETagsAreDeterministic(t *testing.T) {
 	whole := lines(5*partSize + 100)
 	var etags []string
-	for _, piece := range []int{1, 700, partSize, partSize + 1, len(whole)} {
-		r := newRig(t)
+	for i, piece := range []int{1, 700, partSize, partSize + 1, len(whole)} {
+		r := newHotRig(t, i%3)
 		sink, kill := r.open()
 		f := sink.Create(fileName)
 		for rest := whole; len(rest) > 0; {
@@ -146,8 +146,10 @@ func TestBeside(t *testing.T) {
 }
 
 // An upload that somebody has removed is fatal, and the remedy is named.
-func TestVanishedUpload(t *testing.T) {
-	r := newRig(t)
+func TestVanishedUpload(t *testing.T) { everyHot(t, vanishedUpload) }
+
+func vanishedUpload(t *testing.T, hot int) {
+	r := newHotRig(t, hot)
 	first, kill := r.open()
 	whole := lines(3 * partSize)
 	f := first.Create(fileName)
@@ -172,8 +174,10 @@ func TestVanishedUpload(t *testing.T) {
 
 // A Complete of a killed process may be executed after its successor has looked
 // for the file.
-func TestCompletedWhileResuming(t *testing.T) {
-	r := newRig(t)
+func TestCompletedWhileResuming(t *testing.T) { everyHot(t, completedWhileResuming) }
+
+func completedWhileResuming(t *testing.T, hot int) {
+	r := newHotRig(t, hot)
 	whole := lines(4 * partSize)
 	first, kill := r.open()
 	f := first.Create(fileName)
@@ -206,8 +210,10 @@ func TestCompletedWhileResuming(t *testing.T) {
 
 // The disk holds no more of a file than checkpoints may need: the tail that
 // grows, and those that the last two cuts point into.
-func TestTailsAreBounded(t *testing.T) {
-	r := newRig(t)
+func TestTailsAreBounded(t *testing.T) { everyHot(t, tailsAreBounded) }
+
+func tailsAreBounded(t *testing.T, hot int) {
+	r := newHotRig(t, hot)
 	sink, kill := r.open()
 	defer kill()
 	f := sink.Create(fileName)
@@ -224,8 +230,10 @@ func TestTailsAreBounded(t *testing.T) {
 
 // A tail goes only when no checkpoint can point into it any more: that of the
 // cut before the last is still there, whatever has been sent since.
-func TestTailOutlivesItsCheckpoint(t *testing.T) {
-	r := newRig(t)
+func TestTailOutlivesItsCheckpoint(t *testing.T) { everyHot(t, tailOutlivesItsCheckpoint) }
+
+func tailOutlivesItsCheckpoint(t *testing.T, hot int) {
+	r := newHotRig(t, hot)
 	whole := lines(6 * partSize)
 	first, kill := r.open()
 	check(t, first.Claim(t.Context(), []byte("{}")))
@@ -285,12 +293,14 @@ func TestUnconditional(t *testing.T) {
 }
 
 // No fault of the transfers changes what is written.
-func TestWritesUnderFaults(t *testing.T) {
-	calm := newRig(t)
+func TestWritesUnderFaults(t *testing.T) { everyHot(t, writesUnderFaults) }
+
+func writesUnderFaults(t *testing.T, hot int) {
+	calm := newHotRig(t, hot)
 	writeAll(t, calm)
 	want := calm.memory.ETags()
 	for seed := range uint64(5) {
-		r := newRig(t)
+		r := newHotRig(t, hot)
 		r.faults.Decide(objecttest.Seeded(seed, 0.25, objecttest.Transient()...))
 		writeAll(t, r)
 		if got := r.memory.ETags(); !maps.Equal(got, want) {

@@ -171,6 +171,8 @@ func (f *file) dropTails() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sealed = true
+	f.sink.cool(f.hot) // of a file that was there already
+	f.hot = nil
 	tails := make([]string, len(f.parts)+1)
 	for i := range tails {
 		tails[i] = f.tailPath(i)
