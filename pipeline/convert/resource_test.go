@@ -278,3 +278,40 @@ func (g generator) plain(depth int) string {
 		return "{" + g.name() + ":" + g.plain(depth+1) + g.space() + "," + g.name() + ":" + g.plain(depth+1) + "}"
 	}
 }
+
+// FuzzResource: whatever a line holds, the oracle agrees on what is wrong with it as
+// JSON, and a line that is written is one resource with the same digests.
+func FuzzResource(f *testing.F) {
+	f.Add([]byte(resourceLine("p", `"versionId":"1",`+updated+`,"tag":[`+dated+`,`+deleted+`]`, `,"a":[1.50,{"b":"\u00e9\/"}]`)))
+	f.Add([]byte(resourceLine("p", ` "tag" : [ ] , "versionId":"1",`+updated, "")))
+	f.Add([]byte(`{"meta":{"tag":[{"code":"DELETED"`))
+	f.Add([]byte(` [1,{"meta":null}] `))
+	k := newConverter(f, Options{Resources: true, Deleted: true})
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if bytes.IndexByte(line, '\n') >= 0 {
+			return // no line
+		}
+		var r, again Record
+		before := bytes.Clone(line)
+		out := bytes.Clone(k.Convert(nil, line, &r))
+		content, label := r.Content, r.Label
+		if !bytes.Equal(line, before) {
+			t.Fatal("the source was changed")
+		}
+		want, fault := digesttest.Parse(line)
+		broken := r.Reason >= pipeline.NotJSON && r.Reason <= pipeline.TooDeep
+		if broken && r.Reason != fault || !broken && fault != pipeline.NoReason {
+			t.Fatalf("%v, the oracle says %v", r.Reason, fault)
+		}
+		if r.Reason != pipeline.NoReason {
+			return
+		}
+		wantContent, wantLabel := digesttest.Sums(want)
+		if content != wantContent || label != wantLabel {
+			t.Fatal("other digests")
+		}
+		if twice := k.Convert(nil, out, &again); !bytes.Equal(twice, out) || again.Content != content || again.Label != label {
+			t.Fatalf("got  %swant %s", twice, out)
+		}
+	})
+}

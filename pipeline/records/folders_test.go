@@ -3,7 +3,9 @@ package records_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/fhirhose/fhirhose/pipeline"
+	"github.com/fhirhose/fhirhose/pipeline/records"
 	"github.com/fhirhose/fhirhose/pipeline/records/recordstest"
 	"github.com/fhirhose/fhirhose/pipeline/shard"
 )
@@ -238,6 +241,77 @@ func TestToolFolders(t *testing.T) {
 	if err != nil || string(content) != want {
 		t.Errorf("%v, got  %s\nwant %s", err, content, want)
 	}
+}
+
+// TestFolderReplacedAfterItWasMoved: a file of which every record is moved must stay what
+// it was as long as the job runs; one that is still to come may be repaired.
+func TestFolderReplacedAfterItWasMoved(t *testing.T) {
+	lines := func(from, n int) (text string) {
+		for i := range n {
+			text += toolLine(fmt.Sprint("p", from+i), 1, toolTime) + "\n"
+		}
+		return text
+	}
+	const first, second = "v1-0/Patient-v1-00000.ndjson", "v1-0/Patient-v1-00001.ndjson"
+	from := toolFolders(t, map[string]string{first: lines(0, 300), second: lines(1000, 200)})
+	j := newFoldersJob(t, from)
+	j.Options.Lanes = 1
+	stop := make(chan struct{})
+	waiting := j.disk
+	waiting.wrap = func(s pipeline.Source) pipeline.Source { return stoppingAfterFirst{s, stop} }
+	j.Place = waiting
+	if _, err := j.Run(t.Context(), stop); !errors.Is(err, records.ErrStopped) {
+		t.Fatal(err)
+	}
+	replace := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(from, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j.Place = j.disk
+	replace(first, lines(0, 299))
+	if _, err := j.Run(t.Context(), nil); pipeline.KindOf(err) != pipeline.KindCheckpoint || !strings.Contains(err.Error(), "7f/"+first) ||
+		!strings.Contains(err.Error(), "moved already") {
+		t.Errorf("got %v", err)
+	}
+	replace(first, lines(0, 300))
+	replace(second, lines(1000, 201))
+	if s := j.MustRun(t).Status(); s.Written() != 501 {
+		t.Errorf("%d written", s.Written())
+	}
+}
+
+// stoppingAfterFirst lets nothing of the second object be read until every record of
+// the first is committed, and then stops the job.
+type stoppingAfterFirst struct {
+	pipeline.Source
+	stop chan struct{}
+}
+
+func (s stoppingAfterFirst) Discard(i int) error {
+	if i == 0 {
+		close(s.stop)
+	}
+	return s.Source.Discard(i)
+}
+
+func (s stoppingAfterFirst) Stage(ctx context.Context, i int) (pipeline.Staged, error) {
+	staged, err := s.Source.Stage(ctx, i)
+	if i > 0 && err == nil {
+		staged = waitingStaged{staged, s.stop}
+	}
+	return staged, err
+}
+
+type waitingStaged struct {
+	pipeline.Staged
+	stop chan struct{}
+}
+
+func (s waitingStaged) Open() (io.ReadCloser, error) {
+	<-s.stop
+	return s.Staged.Open()
 }
 
 // TestMiscountedFolder: I4, the second read must find as many records as the first.

@@ -82,8 +82,8 @@ func (m *Mover) acceptRepairs(state *jobState) error {
 		if state != nil && state.moved(i) {
 			return &pipeline.Error{
 				Op: "go on with the job", Object: m.objects[i].Key, Kind: pipeline.KindCheckpoint,
-				Err:  errors.New("the object is moved already, and now has another MD5 in the manifest"),
-				Hint: "restore the manifest, or begin again with `fhirhose move --restart`",
+				Err:  errors.New("the object is moved already, and now is another one: by its MD5 in the manifest or, without one, by its size or ETag"),
+				Hint: "restore the manifest or the object, or begin again with `fhirhose move --restart`",
 			}
 		}
 	}

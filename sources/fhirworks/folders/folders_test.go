@@ -200,6 +200,21 @@ func (s summed) Head(ctx context.Context, key string) (objectstore.Info, error) 
 	return info, err
 }
 
+// TestChangedBeforeItWasRead: a file that is not as long as when it was found is another
+// one than the job's fingerprint has.
+func TestChangedBeforeItWasRead(t *testing.T) {
+	const file = "v1-0/Patient-v1-00000.ndjson"
+	dir, state := tree{file: "{}\n"}.announce("7f/", file).write(t), t.TempDir()
+	source, err := folders.Open(t.Context(), folders.Options{Location: dir, StateDir: state})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, file), "{}\n{}\n")
+	if _, err = source.Stage(t.Context(), 0); pipeline.KindOf(err) != pipeline.KindFatal || !strings.Contains(err.Error(), "7f/"+file+": changed while reading") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // What the announcement says of versions reaches the pipeline, numbers and not
 // letters; Binary-v1 without a number is the tool's.
 func TestVersionsOfFolders(t *testing.T) {
