@@ -25,7 +25,7 @@ import (
 
 // auditedVerbs change or send something of a job: the audit log tells when each
 // began, by whom and with which settings, and how it ended. All others only read.
-var auditedVerbs = []string{"move", "export", "import", "verify", "migrate", "clean", "quarantine replay"}
+var auditedVerbs = []string{"move", "export", "import", "verify", "migrate", "clean", "quarantine replay", "quarantine accept"}
 
 // trail is the audit log of the verb that runs.
 type trail struct {
@@ -33,6 +33,7 @@ type trail struct {
 	verb  string
 	job   *jobfile.Job
 	began time.Time
+	start *audit.Start
 
 	mu     sync.Mutex
 	failed error // the first note that could not be written
@@ -76,6 +77,7 @@ func (c *cli) beginTrail(ctx context.Context, verb string, flags *pflag.FlagSet,
 			start.Places = append(start.Places, audit.Places(map[string]string{"--" + f.Name: value}, "", "")...)
 		}
 	})
+	t.start = start
 	if err := t.log.Append(audit.Entry{Event: audit.EventStart, Verb: verb, Start: start}); err != nil {
 		return err
 	}
@@ -106,6 +108,13 @@ func (c *cli) note(key string, value any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.failed = cmp.Or(t.failed, err)
+}
+
+// untold is the first note that could not be written, nil if there is none.
+func (t *trail) untold() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.failed
 }
 
 // endAudit writes how the verb has ended, and copies the log to where the job's

@@ -16,7 +16,7 @@ import (
 // copyingVerbs leave a copy of the audit log in the sink when they have come to
 // their end. A move does not: what it writes must not tell when or where it ran (I3).
 var (
-	copyingVerbs = []string{"import", "verify", "migrate", "clean", "quarantine replay"}
+	copyingVerbs = []string{"import", "verify", "migrate", "clean", "quarantine replay", "quarantine accept"}
 	copiedCodes  = []int{exitDone, exitQuarantine, exitDifference}
 )
 

@@ -123,7 +123,7 @@ func (c *cli) clean(ctx context.Context, job *jobfile.Job, f cleanFlags) (err er
 	case refused != nil:
 		return ended{exitDifference, refused}
 	case ask:
-		if err := c.confirm(ctx, "clean", "Remove all this for ever?"); err != nil {
+		if err := c.confirm(ctx, "clean", "Remove all this for ever?", "nothing was removed"); err != nil {
 			return err
 		}
 	}

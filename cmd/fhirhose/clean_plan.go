@@ -52,6 +52,11 @@ func (k *cleaner) newPlan(quarantine bool) (plan *cleaning.Plan, refused, err er
 		return nil, nil, err
 	}
 	plan.Unmoved = moved.Status.Quarantined()
+	left, err := leftOverOf(k.job, store, moved, to)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan.Accepted = left.accepted()
 	for _, d := range to {
 		known, err := importing.Records(store, d.tenant)
 		if err != nil {
@@ -73,7 +78,7 @@ func (k *cleaner) newPlan(quarantine bool) (plan *cleaning.Plan, refused, err er
 		if refused != nil {
 			continue
 		}
-		if refused, err = prove(plan, store, moved, d, known, proofs); err != nil {
+		if refused, err = prove(plan, store, moved, d, known, proofs, left); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -148,7 +153,7 @@ var exportFolder = regexp.MustCompile(`^(s3://[^/]+(?:/.+)?)/AWSDynamoDB/[0-9]{1
 // prove finds the verification after which the copies of a tenant are not needed any
 // more. refused says that there is none.
 func prove(plan *cleaning.Plan, store *checkpoint.Store, moved *records.Finished, d *destination,
-	known map[string]*importing.Record, results []*verification.Result,
+	known map[string]*importing.Record, results []*verification.Result, left *leftOver,
 ) (refused, err error) {
 	refuse := func(hint, format string, args ...any) (error, error) {
 		return &pipeline.Error{Op: "clean", Object: path.Join(plan.Job, d.tenant), Err: fmt.Errorf(format, args...), Hint: hint}, nil
@@ -193,8 +198,8 @@ func prove(plan *cleaning.Plan, store *checkpoint.Store, moved *records.Finished
 			void = "after its verification something was imported or deleted"
 		case r.Ended.IsZero():
 			void = "its verification has not come to its end"
-		case !r.Passed(): // of whichever mode: another one may have looked before that, or less closely
-			return refuse("fhirhose report", "its verification has found %d resources that need attention", r.NotOK())
+		case !left.passed(r): // of whichever mode: another one may have looked before that, or less closely
+			return refuse("fhirhose report", "its verification has found %d resources that need attention", r.NotOK()-left.acceptedOf(r))
 		}
 		switch whole := r.Mode == verification.Export || r.Mode == verification.Full; {
 		case whole && void != "":

@@ -18,7 +18,6 @@ import (
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
-	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/deleting"
@@ -141,7 +140,7 @@ func (i *importRun) openFolders() (closeStore func() error, err error) {
 	if err != nil {
 		return i.store.Close, err
 	}
-	if err := refuseQuarantine(i.job, &moved.Status); err != nil {
+	if err := refuseQuarantine(i.job, i.store, moved); err != nil {
 		return i.store.Close, err
 	}
 	i.seen.moved = moved.Status
@@ -150,16 +149,18 @@ func (i *importRun) openFolders() (closeStore func() error, err error) {
 }
 
 // refuseQuarantine is on_quarantine: what could not be moved may be the last
-// version of a resource.
-func refuseQuarantine(job *jobfile.Job, moved *metrics.Status) error {
-	n := moved.Quarantined()
-	if n == 0 || job.OnQuarantine == "continue" {
+// version of a resource. A person may accept it.
+func refuseQuarantine(job *jobfile.Job, store *checkpoint.Store, moved *records.Finished) error {
+	if job.OnQuarantine == "continue" {
 		return nil
+	}
+	if accepted, err := quarantineAccepted(store, moved); err != nil || accepted {
+		return err
 	}
 	return ended{exitQuarantine, &pipeline.Error{
 		Op: "import", Object: job.Name,
-		Err:  fmt.Errorf("the move has quarantined %s", human.Plural(n, "record")),
-		Hint: "look at them with `fhirhose report`; on_quarantine: continue imports all the others",
+		Err:  fmt.Errorf("the move has quarantined %s", human.Plural(moved.Status.Quarantined(), "record")),
+		Hint: "look at them with `fhirhose quarantine list`; `fhirhose quarantine accept`, or on_quarantine: continue, imports all the others",
 	}}
 }
 
@@ -283,10 +284,14 @@ func (i *importRun) goesOn() bool { return i.job.Target.HealthLake.OnImportError
 // into imports the folders of one tenant into its data store, and then deletes
 // there what is deleted.
 func (i *importRun) into(ctx context.Context, d *destination) error {
+	accepted, err := i.refusedAccepted(d)
+	if err != nil {
+		return err
+	}
 	i.log.Info("importing", "job", i.job.Name, "tenant", d.tenant, "folders", len(d.folders), "datastore", d.about.ARN)
 	importer := importing.New(d.store.Imports(d.place(), i.results), i.store, importing.Options{
 		Job: i.job.Name, Tenant: d.tenant, RunID: i.store.RunID(), Target: d.about.ARN, State: i.job.State,
-		GoOnAfterFailures: i.goesOn(), Again: i.again[d.tenant], Queued: i.job.Target.HealthLake.MaxJobsQueued,
+		GoOnAfterFailures: i.goesOn(), Accepted: accepted, Again: i.again[d.tenant], Queued: i.job.Target.HealthLake.MaxJobsQueued,
 		Log: i.log, Pause: cmp.Or(i.importPause, firstPause), Waiting: i.waiting,
 		Seen: func(folder string, job importing.Job) { i.seen.saw(d.of(folder), job) },
 		Done: i.tell,

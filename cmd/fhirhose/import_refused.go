@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/acceptance"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/records"
@@ -27,6 +28,16 @@ func (i *importRun) judge(ctx context.Context, d *destination) error {
 		Resource: healthlake.RefusedResource, Memory: int(i.job.Limits.Memory / 8),
 	})
 	return err
+}
+
+// refusedAccepted tells whether what the data store has refused so far is accepted.
+func (i *importRun) refusedAccepted(d *destination) (bool, error) {
+	set, err := refusedSet(i.job, i.store, d.tenant)
+	if err != nil || set == nil {
+		return false, err
+	}
+	book, err := acceptance.Load(i.store)
+	return err == nil && book.Covers(set), err
 }
 
 // importRefusals is what `import --json` tells of what HealthLake has refused.

@@ -26,10 +26,11 @@ after any interruption, for days on end.
 
 It stops where a person has to decide: at quarantined records, unless on_quarantine
 is continue; at resources that HealthLake refuses, unless on_import_error is
-continue; at counts or contents that differ. Deletes that could not be applied do not
-stop it: all folders are in, so that it goes on to verify, and the report names them
-as an open point. What may pass by itself (network,
-throttling, a full disk) is tried again, after pauses of up to 15 minutes, for a day.
+continue; at counts or contents that differ. What fhirhose quarantine accept has
+named does not stop it. Deletes that could not be applied do not either: all folders
+are in, so that it goes on to verify, and the report names them as an open point.
+What may pass by itself (network, throttling, a full disk) is tried again, after
+pauses of up to 15 minutes, for a day.
 
 The first line of the report says whether it is safe to cut over, and the exit code
 is 0 only then. Otherwise it is that of the verb which it stopped at: 2 settings,
@@ -97,16 +98,21 @@ func (c *cli) migrate(ctx context.Context, job *jobfile.Job) error {
 // phases are the verbs of a job's migration.
 func (c *cli) phases(job *jobfile.Job) (all []phase) {
 	never := func(error, int) bool { return false }
-	quarantine := func(goOn bool) func(error, int) bool {
-		return func(_ error, code int) bool { return goOn && code == exitQuarantine }
+	moved := func(_ error, code int) bool {
+		if code != exitQuarantine || job.OnQuarantine == "continue" {
+			return code == exitQuarantine
+		}
+		accepted, err := goesOnAfterMove(job)
+		return err == nil && accepted
 	}
 	if !job.Source.Table.IsZero() {
 		all = append(all, phase{"export", func(ctx context.Context) error { return c.exportJob(ctx, job) }, never})
 	}
-	refused := quarantine(job.Target.HealthLake.OnImportError == "continue")
-	imported := func(err error, code int) bool { return refused(err, code) || errors.Is(err, errStays) }
+	imported := func(err error, code int) bool {
+		return job.Target.HealthLake.OnImportError == "continue" && code == exitQuarantine || errors.Is(err, errStays)
+	}
 	return append(all,
-		phase{"move", func(ctx context.Context) error { return c.move(ctx, job, moveFlags{}) }, quarantine(job.OnQuarantine == "continue")},
+		phase{"move", func(ctx context.Context) error { return c.move(ctx, job, moveFlags{}) }, moved},
 		phase{"import", func(ctx context.Context) error { return c.importJob(ctx, job, nil, false) }, imported},
 		phase{"verify", func(ctx context.Context) error { return c.verify(ctx, job, verifyFlags{}) }, never},
 	)

@@ -21,7 +21,6 @@ import (
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
-	"github.com/fhirhose/fhirhose/sinks/healthlake"
 )
 
 func newQuarantine(c *cli) *cobra.Command {
@@ -31,7 +30,7 @@ func newQuarantine(c *cli) *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newQuarantineList(c), newQuarantineReplay(c))
+	cmd.AddCommand(newQuarantineList(c), newQuarantineReplay(c), newQuarantineAccept(c))
 	return cmd
 }
 
@@ -229,13 +228,7 @@ func (s *quarantineSummary) addRefused(ctx context.Context, job *jobfile.Job, te
 		folder, _, _ := strings.Cut(filepath.Base(path), ".")
 		counts := map[[2]string]int64{}
 		err := importing.EachFailure(job.State, tenant, folder, func(k importing.Kept) error {
-			kind, _ := healthlake.RefusedResource(k.Raw)
-			if kind == "" {
-				kind = metrics.Unreadable
-			} else if !metrics.KnownType(kind) {
-				kind = metrics.Other
-			}
-			counts[[2]string{kind, k.Code}]++
+			counts[[2]string{refusedType(k), k.Code}]++
 			if err := tell(quarantineRecord{Tenant: tenant, File: k.File, Line: k.Line, Reason: k.Code}); err != nil {
 				return err
 			}

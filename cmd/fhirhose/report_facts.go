@@ -84,8 +84,13 @@ func storesOf(job *jobfile.Job, store *checkpoint.Store) (*report.Target, error)
 	if t.Held, err = heldBefore(store); err != nil {
 		return nil, err
 	}
+	left, err := leftOverOf(job, store, moved, to)
+	if err != nil {
+		return nil, err
+	}
+	t.Accepted = acceptancesOf(left)
 	for _, d := range to {
-		known, err := storeOf(job, store, moved, d)
+		known, err := storeOf(job, store, moved, d, left)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +99,21 @@ func storesOf(job *jobfile.Job, store *checkpoint.Store) (*report.Target, error)
 	return t, nil
 }
 
-func storeOf(job *jobfile.Job, store *checkpoint.Store, moved *records.Finished, d *destination) (*report.Store, error) {
+// acceptancesOf are those of sets that are still there, whether they count or not.
+func acceptancesOf(left *leftOver) (all []report.Acceptance) {
+	for _, s := range left.sets {
+		if a := left.book.Of(s); a != nil {
+			of := report.Acceptance{Acceptance: a}
+			if !left.book.Covers(s) {
+				of.Void = "it is not the same any more: " + s.String()
+			}
+			all = append(all, of)
+		}
+	}
+	return all
+}
+
+func storeOf(job *jobfile.Job, store *checkpoint.Store, moved *records.Finished, d *destination, left *leftOver) (*report.Store, error) {
 	s := &report.Store{Tenant: d.tenant, Datastore: d.datastore, Ledger: moved.LedgerRoot(d.tenant), Folders: []report.Folder{}, Checks: []report.Check{}}
 	s.Moved = report.OutcomeOf(moved.Status.Ledger)
 	if d.tenant != "" {
@@ -140,7 +159,9 @@ func storeOf(job *jobfile.Job, store *checkpoint.Store, moved *records.Finished,
 		return nil, err
 	}
 	for _, r := range results {
-		s.Checks = append(s.Checks, checkOf(r, s))
+		check := checkOf(r, s)
+		check.Accepted = left.acceptedOf(r)
+		s.Checks = append(s.Checks, check)
 	}
 	return s, nil
 }

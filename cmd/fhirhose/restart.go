@@ -52,7 +52,7 @@ func (c *cli) restart(running context.Context, job *jobfile.Job, seen *observati
 		}
 	}
 	if !yes {
-		if err := c.confirm(ctx, "restart", "Remove all this and begin again?"); err != nil {
+		if err := c.confirm(ctx, "restart", "Remove all this and begin again?", "nothing was removed"); err != nil {
 			return err
 		}
 	}
@@ -78,7 +78,8 @@ func refuseImported(job *jobfile.Job) error {
 }
 
 // confirm asks on a terminal; elsewhere --yes must have said so.
-func (c *cli) confirm(ctx context.Context, op, question string) error {
+// undone says in words what a no means.
+func (c *cli) confirm(ctx context.Context, op, question, undone string) error {
 	if _, err := fmt.Fprint(c.stderr, question+" [y/N] "); err != nil {
 		return err
 	}
@@ -93,12 +94,12 @@ func (c *cli) confirm(ctx context.Context, op, question string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	refused := "nothing was removed"
+	refused := undone
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
 		return nil
 	case "":
-		refused = "nobody answered, nothing was removed"
+		refused = "nobody answered, " + undone
 	}
 	return &pipeline.Error{
 		Op: op, Kind: pipeline.KindConfig, Err: errors.New(refused),

@@ -156,7 +156,7 @@ func TestStatusBesideAProcess(t *testing.T) {
 func TestConfirm(t *testing.T) {
 	for answer, want := range map[string]bool{"y\n": true, "YES\n": true, "n\n": false, "\n": false, "": false, "y": true} {
 		c := &cli{process: &process{stdin: strings.NewReader(answer), stderr: &bytes.Buffer{}}}
-		if err := c.confirm(t.Context(), "restart", "Remove?"); (err == nil) != want {
+		if err := c.confirm(t.Context(), "restart", "Remove?", "nothing was removed"); (err == nil) != want {
 			t.Errorf("%q: %v", answer, err)
 		}
 	}

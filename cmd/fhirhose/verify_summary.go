@@ -20,29 +20,32 @@ import (
 // verifySummary is what `verify --json` prints.
 type verifySummary struct {
 	Job     string                 `json:"job"`
-	Passed  bool                   `json:"passed"`
+	Passed  bool                   `json:"passed"`  // but for what is accepted
 	Results []*verification.Result `json:"results"` // by data store
 }
 
 // writeVerification says what was found in each data store: classes, by type.
-func writeVerification(out io.Writer, job *jobfile.Job, results []*verification.Result, asJSON bool) error {
+func writeVerification(out io.Writer, job *jobfile.Job, results []*verification.Result, left *leftOver, asJSON bool) error {
 	if asJSON {
-		passed := !slices.ContainsFunc(results, func(r *verification.Result) bool { return !r.Passed() })
+		passed := !slices.ContainsFunc(results, func(r *verification.Result) bool { return !left.passed(r) })
 		return json.NewEncoder(out).Encode(verifySummary{job.Name, passed, results})
 	}
 	var b strings.Builder
 	for _, r := range results {
-		writeResult(&b, job, r)
+		writeResult(&b, job, r, left)
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
 }
 
-func writeResult(b *strings.Builder, job *jobfile.Job, r *verification.Result) {
+func writeResult(b *strings.Builder, job *jobfile.Job, r *verification.Result, left *leftOver) {
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(b, format+"\n", args...) }
 	verdict := "passed"
 	if !r.Passed() {
 		verdict = human.Plural(r.NotOK(), "resource") + " not as they should be"
+	}
+	if n := left.acceptedOf(r); n > 0 {
+		verdict += fmt.Sprintf(", of which %s accepted (fhirhose quarantine accept)", human.Count(n))
 	}
 	line("job %s: %s, by mode %s", path.Join(r.Tenant, job.Name), verdict, r.Mode)
 	line("  in        %s", r.Target)

@@ -25,6 +25,9 @@ type Options struct {
 	// GoOnAfterFailures sends the next folder after one of which the target has
 	// refused resources.
 	GoOnAfterFailures bool
+	// Accepted says that somebody goes on without what the target has refused before
+	// this run. What it refuses now is another matter.
+	Accepted bool
 	// Again names folders of the tenant whose job failed or was cancelled and is to be started
 	// anew.
 	Again []string
@@ -84,7 +87,8 @@ var ErrDiffers = errors.New("the target's count differs from what was written")
 var ErrRefused = errors.New("the target has refused resources")
 
 // Run imports the folders that are not done, in order. It returns
-//   - nil when all are done and no resource was refused;
+//   - nil when all are done and no resource was refused, or those that were are
+//     Accepted;
 //   - ErrRefused if some were: at once, or at the end with GoOnAfterFailures;
 //   - ErrDiffers if a folder's numbers do not add up. No later one is sent;
 //   - a pipeline.Error of KindFatal if the target gave up on a folder. No later
@@ -99,14 +103,18 @@ func (i *Importer) Run(ctx context.Context, folders []Folder) error {
 	refused := false
 	for n, folder := range folders {
 		record := i.known[folder.Name]
-		if record == nil || !record.Done {
+		before := record != nil && record.Done
+		if !before {
 			var err error
 			if record, err = i.folder(ctx, folder, folders[n:]); err != nil {
 				return err
 			}
 		}
-		refused = refused || record.Failed > 0
-		if refused && !i.o.GoOnAfterFailures {
+		if record.Failed == 0 || before && i.o.Accepted {
+			continue
+		}
+		refused = true
+		if !i.o.GoOnAfterFailures {
 			return i.refusal(folder.Name, record)
 		}
 	}

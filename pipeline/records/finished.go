@@ -20,6 +20,8 @@ type Finished struct {
 	Status metrics.Status // the last one
 	Files  []output.File  // that a target imports, of all tenants, by name
 	Ledger []output.File  // segments of the ledgers, of all tenants, by name
+	// Quarantine holds what could not be moved, of all tenants, by name.
+	Quarantine []output.File
 }
 
 // LedgerRoot names a tenant's ledger, and so what was moved: SHA-256, in hex, over
@@ -67,8 +69,11 @@ func Result(store output.Entries) (*Finished, error) {
 	}
 	slices.SortFunc(f.Files, func(a, b output.File) int { return strings.Compare(a.Name, b.Name) })
 	for i := range f.Files {
-		if f.Files[i].IsLedger() {
-			f.Ledger = append(f.Ledger, f.Files[i])
+		switch file := &f.Files[i]; {
+		case file.IsLedger():
+			f.Ledger = append(f.Ledger, *file)
+		case file.IsQuarantine() && file.Lines > 0:
+			f.Quarantine = append(f.Quarantine, *file)
 		}
 	}
 	f.Files = slices.DeleteFunc(f.Files, func(f output.File) bool { return f.Type == "" })

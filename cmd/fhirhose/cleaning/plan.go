@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/acceptance"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/durable"
@@ -33,6 +34,8 @@ type Plan struct {
 	Unmoved   int64      `json:"quarantined,omitempty"` // records that could not be moved
 	Refused   int64      `json:"refused,omitempty"`     // resources that the target has refused
 	Manifests []Manifest `json:"manifests"`
+	// Accepted is what of these a person went on without.
+	Accepted []*acceptance.Acceptance `json:"accepted,omitempty"`
 
 	Results []At `json:"import_output,omitempty"`       // a folder for each import of the target
 	Exports []At `json:"verification_export,omitempty"` // one for each export of the target

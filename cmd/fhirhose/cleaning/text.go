@@ -93,6 +93,9 @@ func (c *Certificate) Text() string {
 	if only := c.OnlyCopies(); only != "" {
 		line("not in any data store: %s. By --quarantine their copies were to go too", only)
 	}
+	for _, a := range c.Accepted {
+		line("accepted: %s", a)
+	}
 	for _, m := range c.Manifests {
 		line("manifest %s: SHA-256 %s", placeOf(m.Tenant, m.Where), m.SHA256)
 	}

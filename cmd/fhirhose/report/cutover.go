@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/acceptance"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
 	"github.com/fhirhose/fhirhose/metrics"
 )
@@ -78,11 +79,36 @@ func (j *judge) some(code string, n int64, noun, what, try string) {
 	}
 }
 
+// acceptance returns what was accepted of the job, or of the store at hand.
+func (j *judge) acceptance(of string) *Acceptance {
+	for i := range j.target.Accepted {
+		if a := &j.target.Accepted[i]; a.Of == of && a.Tenant == j.tenant {
+			return a
+		}
+	}
+	return nil
+}
+
+func (j *judge) accepted(of string) bool {
+	a := j.acceptance(of)
+	return a != nil && a.Void == ""
+}
+
+// changed says of a set that it was accepted, and is another one now.
+func (j *judge) changed(of string) string {
+	a := j.acceptance(of)
+	if a == nil || a.Void == "" {
+		return ""
+	}
+	return fmt.Sprintf("; what %s accepted at %s does not cover this: %s", a.By, moment(a.At), a.Void)
+}
+
 func (j *judge) stale() {
 	replay := "mend what HealthLake says, then " + j.command("quarantine replay")
 	j.some("stale-in-target", max(j.store.stale(), j.store.counted("known stale")), "resource",
 		"stale in target: an earlier version is there, the last one was refused", replay)
 	switch r := j.store.Refusals; {
+	case r != nil && j.accepted(acceptance.Refused): // verification tells
 	case r != nil:
 		j.some("stale-unknown", r.Unnamed, "refused resource", "that HealthLake does not name: whether an earlier version is there is not known", replay)
 	case total(j.store.Refused) > 0:
@@ -111,10 +137,17 @@ func (j *judge) moved() {
 		j.add("does-not-balance", int64(len(types)), "totals do not balance for "+strings.Join(types, ", "),
 			"keep the state directory, do not use the output, and report it")
 	}
-	j.some("quarantined", s.Quarantined(), "record", "quarantined: could not be moved", "see which with "+j.command("quarantine list")+"; mend them at the source, export again, and move as a new job")
+	accepted := j.accepted(acceptance.Quarantined)
+	if !accepted {
+		j.some("quarantined", s.Quarantined(), "record", "quarantined: could not be moved"+j.changed(acceptance.Quarantined),
+			"see which with "+j.command("quarantine list")+"; mend them at the source, export again, and move as a new job; or go on without them: "+j.command("quarantine accept"))
+	}
 	var l LedgerOutcome
 	if s.Ledger != nil {
 		l = OutcomeOf(s.Ledger)
+	}
+	if accepted { // verification tells of each whether the target serves an earlier version
+		l.Unsettled = 0
 	}
 	j.some("unsettled", l.Unsettled, "resource", "unsettled: the last version was not written",
 		"see why under Filtered and Quarantined; mend it at the source or widen the filters, and move as a new job")
@@ -144,7 +177,10 @@ func (j *judge) imported() {
 	if unfinished > 0 {
 		j.add("import-unfinished", int64(unfinished), fmt.Sprintf("%s of %d not imported, from %s on", human.Plural(int64(unfinished), "folder"), len(j.store.Folders), first), j.command("import"))
 	}
-	j.some("refused", total(j.store.Refused), "resource", "refused by HealthLake: "+counted(j.store.Refused), "mend what HealthLake says, then "+j.command("quarantine replay"))
+	if !j.accepted(acceptance.Refused) {
+		j.some("refused", total(j.store.Refused), "resource", "refused by HealthLake: "+counted(j.store.Refused)+j.changed(acceptance.Refused),
+			"mend what HealthLake says, then "+j.command("quarantine replay")+"; or go on without them: "+j.command("quarantine accept"))
+	}
 }
 
 // deleted are the points of one data store's deletes.

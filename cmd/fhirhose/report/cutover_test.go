@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/acceptance"
 	"github.com/fhirhose/fhirhose/metrics"
 )
 
@@ -51,6 +52,16 @@ func log() *Audit {
 			Verb: "import", Began: now.Add(-47 * time.Hour), Principal: "unknown: no answer in time",
 			Host: "mover-1", User: "fhirhose", Version: "v1.2.3", Binary: strings.Repeat("ef", 32),
 		},
+	}}
+}
+
+// without is what Jane Roe has accepted.
+func without(of, tenant string, n int64) Acceptance {
+	return Acceptance{Acceptance: &acceptance.Acceptance{
+		Set: acceptance.Set{
+			Of: of, Tenant: tenant, Records: n, Counts: []acceptance.Count{{Type: "Patient", Reason: "bad-number", Records: n}}, SHA256: strings.Repeat("12", 32),
+		},
+		By: "Jane Roe", Because: "ticket 4711", At: now.Add(-time.Hour), Principal: "arn:aws:sts::123456789012:assumed-role/Migrator/ops", Host: "mover-1", User: "fhirhose",
 	}}
 }
 
@@ -118,6 +129,40 @@ func TestOpenPoints(t *testing.T) {
 		first(t).Refusals = &Refusals{Absent: 3}
 		first(t).Refused = map[string]int64{"validation": 2, "size": 1}
 	}, "3 resources refused by HealthLake: validation 2, size 1")
+	lost := func(s *metrics.Status, n int64) {
+		s.Types["Patient"].Written -= n
+		s.Types["Patient"].Quarantined = map[string]int64{"bad-number": n}
+		s.Ledger.Unsettled = n
+	}
+	f("", func(s *metrics.Status, t *Target, _ *Audit, _ *Context) { // a person goes on without them
+		lost(s, 2)
+		t.Accepted = []Acceptance{without(acceptance.Quarantined, "", 2)}
+		first(t).Checks[0].Classes[2].Count, first(t).Checks[0].Accepted = 2, 2
+	})
+	f("quarantined unsettled", func(s *metrics.Status, t *Target, _ *Audit, _ *Context) { // of what was there then
+		lost(s, 2)
+		t.Accepted = []Acceptance{without(acceptance.Quarantined, "", 1)}
+		t.Accepted[0].Void = "they are others now"
+	}, "what Jane Roe accepted at 2026", "they are others now", "quarantine accept -c clinic-a.yaml")
+	f("quarantined unsettled", func(s *metrics.Status, t *Target, _ *Audit, _ *Context) { // of the one is not of the other
+		lost(s, 2)
+		t.Accepted = []Acceptance{without(acceptance.Refused, "", 2)}
+	})
+	f("verification-found", func(s *metrics.Status, t *Target, _ *Audit, _ *Context) { // one more than was accepted
+		lost(s, 2)
+		t.Accepted = []Acceptance{without(acceptance.Quarantined, "", 2)}
+		first(t).Checks[0].Classes[2].Count, first(t).Checks[0].Accepted = 3, 2
+	}, "Count:1")
+	f("stale-in-target ambiguous not-verified", func(s *metrics.Status, t *Target, _ *Audit, _ *Context) { // what nobody can accept
+		lost(s, 1)
+		s.Ledger.Ambiguous = 1
+		first(t).Refused, first(t).Refusals, first(t).Checks = map[string]int64{"validation": 2}, &Refusals{Stale: 1, Unnamed: 1}, nil
+		t.Accepted = []Acceptance{without(acceptance.Quarantined, "", 1), without(acceptance.Refused, "", 2)}
+	})
+	f("refused", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) { // another tenant's
+		first(t).Refused, first(t).Refusals = map[string]int64{"validation": 2}, &Refusals{Absent: 2}
+		t.Accepted = []Acceptance{without(acceptance.Refused, "b", 2)}
+	})
 	f("stale-in-target refused", func(_ *metrics.Status, t *Target, _ *Audit, _ *Context) {
 		first(t).Refused, first(t).Refusals = map[string]int64{"validation": 2}, &Refusals{Stale: 2}
 	})
@@ -201,7 +246,14 @@ func trouble(s *metrics.Status, t *Target) {
 func TestGoldenDocuments(t *testing.T) {
 	for name, d := range map[string]*Document{
 		"cutover-yes": document(nil, nil),
-		"cutover-no":  document(trouble, nil),
+		"cutover-accepted": document(func(s *metrics.Status, t *Target) {
+			s.Types["Patient"].Written -= 2
+			s.Types["Patient"].Quarantined = map[string]int64{"bad-number": 2}
+			s.Ledger.Unsettled = 2
+			t.Accepted = []Acceptance{without(acceptance.Quarantined, "", 2)}
+			t.Stores[0].Checks[0].Classes[2].Count, t.Stores[0].Checks[0].Accepted = 2, 2
+		}, nil),
+		"cutover-no": document(trouble, nil),
 		"cutover-ids": document(trouble, func(f *Facts) {
 			f.WithIDs, f.More = true, 12
 			f.Findings = []Finding{{From: "verify sample", Class: "different", Type: "Patient", ID: "p-1", Version: 3, Detail: "name"}}
@@ -218,11 +270,11 @@ func TestGoldenDocuments(t *testing.T) {
 		golden(t, name+".txt", text.Bytes())
 		golden(t, name+".html", page.Bytes())
 		first, _, _ := strings.Cut(text.String(), "\n")
-		want := map[string]string{"cutover-yes": "SAFE TO CUT OVER: yes", "cutover-ids": "THIS DOCUMENT HOLDS PHI: ids of resources"}[name]
+		want := map[string]string{"cutover-yes": "SAFE TO CUT OVER: yes", "cutover-accepted": "SAFE TO CUT OVER: yes", "cutover-ids": "THIS DOCUMENT HOLDS PHI: ids of resources"}[name]
 		if want == "" {
 			want = "SAFE TO CUT OVER: no"
 		}
-		if first != want || (d.ExitCode() == 0) != (name == "cutover-yes") || d.ExitCode() != 0 && d.ExitCode() != 4 {
+		if first != want || (d.ExitCode() == 0) != strings.HasSuffix(want, "yes") || d.ExitCode() != 0 && d.ExitCode() != 4 {
 			t.Errorf("%s: first line %q, exit %d", name, first, d.ExitCode())
 		}
 		for _, outside := range []string{"<script", "src=", "href=", "@import", "url("} {
@@ -301,6 +353,9 @@ func TestPageEscapes(t *testing.T) {
 		f.Settings = map[string]string{evil: evil}
 		f.Audit.Runs[0] = Run{Verb: evil, Principal: evil, Host: evil, User: evil, Version: evil, Binary: evil, Flags: map[string]string{evil: evil}}
 		f.Audit.Broken, f.Target.Unknown = evil, evil
+		a := without(evil, evil, 1)
+		a.By, a.Because, a.Principal, a.Host, a.User, a.SHA256, a.Counts = evil, evil, evil, evil, evil, evil, []acceptance.Count{{Type: evil, Reason: evil}}
+		f.Target.Accepted = []Acceptance{a}
 		s := &f.Target.Stores[0]
 		s.Tenant, s.Datastore, s.Ledger, s.Refused = evil, evil, evil, map[string]int64{evil: 1}
 		s.Folders[2].Name, s.Folders[2].Job, s.Folders[2].Status = evil, evil, evil
@@ -315,7 +370,7 @@ func TestPageEscapes(t *testing.T) {
 	if err := d.HTML(&page); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(page.String(), "&#34;&gt;&lt;script&gt;"); n < 40 {
+	if n := strings.Count(page.String(), "&#34;&gt;&lt;script&gt;"); n < 48 {
 		t.Errorf("only %d of them are on the page", n)
 	}
 	if strings.Contains(page.String(), "<script") || strings.Contains(page.String(), `">"`) {

@@ -144,8 +144,15 @@ func (p *page) verdict(d *Document) {
 		return
 	}
 	p.put(`<div class="verdict %s">`+"\n<strong>%s%s</strong>\n", yesNo(*d.Cutover), safeLine, yesNo(*d.Cutover))
+	without := d.without()
 	if *d.Cutover {
-		p.put("<p>Everything was moved, imported and deleted as the source has it, and a verification over all resources has passed since.</p>\n</div>\n")
+		but := ""
+		if len(without) > 0 {
+			but = " But for what was accepted:"
+		}
+		p.put("<p>Everything was moved, imported and deleted as the source has it, and a verification over all resources has passed since.%s</p>\n", but)
+		p.accepted(without)
+		p.put("</div>\n")
 		return
 	}
 	p.put("<ol>\n")
@@ -156,7 +163,28 @@ func (p *page) verdict(d *Document) {
 	if more := len(d.Open) - shownOpen; more > 0 {
 		p.put("<p>and %s more: <code>fhirhose report --json</code> lists all</p>\n", human.Plural(int64(more), "point"))
 	}
+	if len(without) > 0 {
+		p.put("<p>Accepted so far:</p>\n")
+	}
+	p.accepted(without)
 	p.put("</div>\n")
+}
+
+// accepted lists what was accepted, by reason and type.
+func (p *page) accepted(all []Acceptance) {
+	if len(all) == 0 {
+		return
+	}
+	p.put("<ul>\n")
+	for i := range all {
+		a := &all[i]
+		p.put("<li>without %s<br><span class=\"quiet\">", a.String())
+		for _, of := range a.Counts {
+			p.put("%s %s %s; ", human.Count(of.Records), of.Type, of.Reason)
+		}
+		p.put("SHA-256 <code>%s</code></span></li>\n", a.SHA256)
+	}
+	p.put("</ul>\n")
 }
 
 func (p *page) moved(d *Document) {

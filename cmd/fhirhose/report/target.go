@@ -3,6 +3,7 @@ package report
 import (
 	"time"
 
+	"github.com/fhirhose/fhirhose/cmd/fhirhose/acceptance"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
 	"github.com/fhirhose/fhirhose/metrics"
 )
@@ -17,10 +18,19 @@ type Target struct {
 	// Held is how many resources the data stores held before the import, which went over
 	// them with --into-nonempty.
 	Held int64 `json:"held_before,omitempty"`
+	// Accepted is what a person went on without: see Acceptance.
+	Accepted []Acceptance `json:"accepted,omitempty"`
 	// Unknown says why the checkpoint was not read, "" if it was. Then nothing is
 	// known of the data stores.
 	Unknown string  `json:"unknown,omitempty"`
 	Stores  []Store `json:"stores"` // by tenant
+}
+
+// Acceptance is that a person goes on without what is in no data store.
+type Acceptance struct {
+	*acceptance.Acceptance
+	// Void says why it does not count, "" if it does.
+	Void string `json:"void,omitempty"`
 }
 
 // Store is one data store: of a job, or of one of its tenants.
@@ -100,6 +110,9 @@ type Check struct {
 	Details string           `json:"findings,omitempty"` // file in the state directory; PHI
 	// Explained says what differs in what was found; nil: nothing was compared.
 	Explained *verification.Explained `json:"explained,omitempty"`
+	// Accepted of the resources that need attention are among those that a person went
+	// on without.
+	Accepted int64 `json:"accepted,omitempty"`
 	// Void says why this proves nothing of what was moved and is there now, "" if
 	// it does.
 	Void string `json:"void,omitempty"`
@@ -112,8 +125,11 @@ type ClassCount struct {
 	OK    bool   `json:"ok"`
 }
 
-// bad counts what needs attention.
-func (c *Check) bad() (n int64) {
+// bad counts what needs attention, and is not accepted.
+func (c *Check) bad() int64 { return c.found() - c.Accepted }
+
+// found counts what is not as it should be.
+func (c *Check) found() (n int64) {
 	for _, class := range c.Classes {
 		if !class.OK {
 			n += class.Count

@@ -58,7 +58,28 @@ func (p *printer) judgement(d *Document) {
 	if more := len(d.Open) - shownOpen; more > 0 {
 		p.line("  - and %s more (--json shows all)", human.Plural(int64(more), "point"))
 	}
+	for _, a := range d.without() {
+		p.line("  %s%s", a.lead(*d.Cutover), a)
+	}
 	p.line("")
+}
+
+// without are the acceptances that count.
+func (d *Document) without() (all []Acceptance) {
+	for _, a := range d.Target.Accepted {
+		if a.Void == "" {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// lead begins the line that says what was accepted.
+func (a *Acceptance) lead(safe bool) string {
+	if safe {
+		return "without "
+	}
+	return "accepted so far: without "
 }
 
 func ofTenant(tenant string) string {
@@ -220,6 +241,9 @@ func (c *Check) words() string {
 		words += "FOUND " + human.Plural(c.bad(), "resource") + " that need attention"
 	default:
 		words += "passed"
+	}
+	if c.Accepted > 0 {
+		words += fmt.Sprintf("; %s found, and accepted", human.Plural(c.Accepted, "resource"))
 	}
 	return words
 }

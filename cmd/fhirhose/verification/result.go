@@ -76,10 +76,12 @@ func (r *Result) Of(other *Result) bool {
 		r.LedgerRoot == other.LedgerRoot && r.Changed.Equal(other.Changed) && r.Changes == other.Changes
 }
 
-// Proves tells whether this is the answer that other would have: it passed, and it is
-// known that nothing of ours came since. Where the target names no end of an import,
-// that is not known.
-func (r *Result) Proves(other *Result) bool { return r.Of(other) && r.Passed() && !r.Changed.IsZero() }
+// Proves tells whether this is the answer that other would have: it passed, as passed
+// judges it, and it is known that nothing of ours came since. Where the target names
+// no end of an import, that is not known.
+func (r *Result) Proves(other *Result, passed func(*Result) bool) bool {
+	return r.Of(other) && passed(r) && !r.Changed.IsZero()
+}
 
 // New returns a result to be filled, with all classes.
 func New(mode, tenant, target, ledgerRoot string, classes ...verify.Class) *Result {
@@ -145,6 +147,14 @@ func (r *Result) NotOK() (n int64) {
 		}
 	}
 	return n
+}
+
+// LeftOut returns how many of these are known to be in no data store, or in none from
+// us: the move has quarantined them, or the import reported that it refused them. One
+// of which the target serves an earlier version is never among them.
+func (r *Result) LeftOut() int64 {
+	n := r.Causes[verify.LeftOut.String()] + r.Causes[verify.VersionRefused.String()]
+	return max(0, min(n, r.NotOK()-r.Classes[verify.KnownStale.String()]))
 }
 
 func isOK(name string) bool {

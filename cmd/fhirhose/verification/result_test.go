@@ -78,12 +78,31 @@ func TestResultProves(t *testing.T) {
 	at := time.Unix(9, 0)
 	r := &Result{Mode: Export, Ended: at, Changed: at}
 	other := &Result{Mode: Export, Changed: at}
-	if !r.Proves(other) || other.Proves(r) || (&Result{Mode: Export, Ended: at}).Proves(&Result{Mode: Export}) {
+	if !r.Proves(other, (*Result).Passed) || other.Proves(r, (*Result).Passed) || (&Result{Mode: Export, Ended: at}).Proves(&Result{Mode: Export}, (*Result).Passed) {
 		t.Error("proves what it cannot, or not what it can")
 	}
 	r.Classes = map[string]int64{"missing": 1}
-	if r.Proves(other) {
+	if r.Proves(other, (*Result).Passed) {
 		t.Error("it did not pass")
+	}
+}
+
+// TestLeftOut: what may be accepted never hides what may not.
+func TestLeftOut(t *testing.T) {
+	leftOut, refused := verify.LeftOut.String(), verify.VersionRefused.String()
+	for _, f := range []struct {
+		classes, causes map[string]int64
+		want            int64
+	}{
+		{map[string]int64{"missing": 3}, nil, 0},
+		{map[string]int64{"missing": 3, "could not be checked": 1}, map[string]int64{leftOut: 2, refused: 1, "unreadable line": 1}, 3},
+		{map[string]int64{"known stale": 1}, map[string]int64{refused: 1}, 0},
+		{map[string]int64{"known stale": 1, "missing": 1}, map[string]int64{refused: 1, leftOut: 1}, 1},
+		{map[string]int64{"equal": 9}, map[string]int64{leftOut: 1}, 0},
+	} {
+		if got := (&Result{Classes: f.classes, Causes: f.causes}).LeftOut(); got != f.want {
+			t.Errorf("%v %v: %d, want %d", f.classes, f.causes, got, f.want)
+		}
 	}
 }
 
