@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,7 +24,7 @@ import (
 )
 
 // unauditedVerbs change nothing of a job and send nothing of it.
-var unauditedVerbs = []string{"check", "status", "report", "demo", "version", "settings", "completion", "help", "iam", "find", "quarantine", "quarantine list", "quarantine show", "serve"}
+var unauditedVerbs = []string{"check", "status", "report", "audit", "demo", "version", "settings", "completion", "help", "iam", "find", "quarantine", "quarantine list", "quarantine show", "serve"}
 
 // TestEveryVerbIsDecidedAbout: a new verb says whether it leaves a trail.
 func TestEveryVerbIsDecidedAbout(t *testing.T) {
@@ -259,4 +261,117 @@ func TestIdentity(t *testing.T) {
 	if who, _ := identity(ctx, settings); !strings.HasPrefix(who.ARN, "unknown: ") {
 		t.Error(who)
 	}
+}
+
+// TestAuditCopies: a verb copies what came since the last copy, so that all of them
+// together are the log once; one that could not be made is in the next.
+func TestAuditCopies(t *testing.T) {
+	r := newImportRig(t, healthlaketest.Traps{})
+	r.moved()
+	for range 3 {
+		r.run(0, "import")
+	}
+	folder := "out/a/" + auditFolder
+	copies := func() (all []byte, n int) {
+		objects := r.memory.Objects()
+		for _, key := range slices.Sorted(maps.Keys(objects)) {
+			if strings.HasPrefix(key, folder) {
+				all, n = append(all, objects[key]...), n+1
+			}
+		}
+		return all, n
+	}
+	path := filepath.Join(r.dir, "state", audit.File)
+	same := func(want int) {
+		t.Helper()
+		log, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all, n := copies(); n != want || !bytes.Equal(all, log) {
+			t.Errorf("%d copies of %d bytes, want %d of %d", n, len(all), want, len(log))
+		}
+	}
+	same(3)
+	r.run(0, "audit", "--copies")
+	r.says("3 objects in the sink: each is a part of it; 0 lines in none", "the chain is whole; its head, of ")
+	s, err := audit.Take(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := "out/a/" + copyName(len(s.Lines), s.SHA256)
+	was := r.memory.Objects()[last]
+	r.memory.Remove(last) // as if it had not been made
+	r.run(0, "audit", "--copies")
+	r.says("2 objects in the sink", "lines in none")
+	r.run(0, "import")
+	same(3)
+
+	// What somebody puts in there, or cuts off here, is found.
+	r.memory.Put(last, bytes.Replace(was, []byte(`"import"`), []byte(`"export"`), 1))
+	r.run(7, "audit", "--copies")
+	r.says("the sink has a copy that is no part of it, " + filepath.Base(last))
+	r.memory.Put(last, was)
+	r.run(0, "audit", "--copies")
+	r.memory.Put(folder+"notes.ndjson", []byte("{}\n"))
+	r.run(7, "audit", "--copies")
+	r.memory.Remove(folder + "notes.ndjson")
+	log, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := log[:bytes.LastIndexByte(log[:len(log)-1], '\n')+1]
+	if err := os.WriteFile(path, cut, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.run(0, "audit") // the chain alone cannot tell
+	r.run(7, "audit", "--copies")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	r.run(2, "audit")
+	r.says("there is none")
+	r.run(7, "audit", "--copies")
+}
+
+// TestAuditIsPrinted: line by line, as far as the chain is whole, and the line that
+// breaks it is named. What a forger writes does not reach the terminal as it is.
+func TestAuditIsPrinted(t *testing.T) {
+	r := newImportRig(t, healthlaketest.Traps{})
+	r.moved().run(0, "import", "--target.healthlake.validation=minimal")
+	path := filepath.Join(r.dir, "state", audit.File)
+	log, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.run(0, "audit")
+	r.says("     1  20", "  move              start  by unknown: the services are not those of AWS, ", `records {"`, "exit 0 after ",
+		"--target.healthlake.validation=minimal", fmt.Sprintf("%d lines, the chain is whole", bytes.Count(log, []byte("\n"))))
+	r.run(0, "audit", "--json")
+	if !bytes.Equal(r.out.Bytes(), log) {
+		t.Errorf("not as it stands: %s", r.out.String())
+	}
+	forge := func(old, changed string) {
+		t.Helper()
+		if err := os.WriteFile(path, bytes.Replace(log, []byte(old), []byte(changed), 1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	forge(`"verb":"import"`, `"verb":"export"`)
+	r.run(7, "audit")
+	r.says("the audit log is not as it was written: line 5 does not hold the SHA-256 of the line before it", "     4  20")
+	if strings.Contains(r.out.String(), "     5  20") || strings.Contains(r.out.String(), "whole") {
+		t.Error(r.out.String())
+	}
+	r.run(7, "audit", "--json")
+	forge(`"verb":"move"`, `"verb":"\u001b[2J"`)
+	r.run(7, "audit")
+	if strings.Contains(r.out.String(), "\x1b") {
+		t.Error("it reached the terminal")
+	}
+	if err := os.WriteFile(path, append(log, `{"v":1`...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.run(0, "audit")
+	r.says("A killed process left 6 bytes of a line")
 }

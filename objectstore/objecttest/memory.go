@@ -93,6 +93,13 @@ func (m *Memory) Uploads() map[string]string {
 // Put makes an object appear that another wrote, without a checksum.
 func (m *Memory) Put(key string, content []byte) { m.PutAt(key, content, time.Now()) }
 
+// Remove takes an object away.
+func (m *Memory) Remove(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.objects, key)
+}
+
 // PutAt makes an object appear that another wrote at some time.
 func (m *Memory) PutAt(key string, content []byte, at time.Time) {
 	m.mu.Lock()

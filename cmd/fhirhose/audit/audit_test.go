@@ -52,9 +52,11 @@ func write(t *testing.T, path string, content []byte) {
 	}
 }
 
+func every(*audit.Entry) error { return nil }
+
 func verify(t *testing.T, path string) audit.Head {
 	t.Helper()
-	head, err := audit.Verify(path)
+	head, err := audit.Read(path, every)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +122,7 @@ func TestTampering(t *testing.T) {
 	path := filepath.Join(t.TempDir(), audit.File)
 	for name, content := range forms {
 		write(t, path, content)
-		_, err := audit.Verify(path)
+		_, err := audit.Read(path, every)
 		if !errors.Is(err, audit.ErrBroken) || pipeline.KindOf(err) != pipeline.KindFatal || pipeline.HintOf(err) == "" {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -133,7 +135,7 @@ func TestTampering(t *testing.T) {
 	write(t, path, whole)
 	before := verify(t, path)
 	write(t, path, last)
-	if head, err := audit.Verify(path); err == nil && head.SHA256 == before.SHA256 {
+	if head, err := audit.Read(path, every); err == nil && head.SHA256 == before.SHA256 {
 		t.Error("another last line has the same head")
 	}
 }
@@ -292,8 +294,30 @@ func TestKilled(t *testing.T) {
 func TestSnapshot(t *testing.T) {
 	path, whole := written(t, 2)
 	write(t, path, append(bytes.Clone(whole), `{"v":1,"se`...))
-	head, content, err := audit.Snapshot(path)
-	if err != nil || !bytes.Equal(content, whole) || head.Entries != 2 {
-		t.Errorf("%+v %q %v", head, content, err)
+	s, err := audit.Take(path)
+	if err != nil || !bytes.Equal(s.After(0), whole) || s.Entries != 2 || len(s.Lines) != 2 || s.Lines[1].SHA256 != s.SHA256 {
+		t.Fatalf("%+v %v", s, err)
+	}
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	if got := s.After(1); !bytes.Equal(got, lines[1]) {
+		t.Errorf("behind the first: %q", got)
+	}
+	f := func(text []byte, n, first int, holds bool) {
+		t.Helper()
+		if got, is := s.Holds(text, n); is != holds || holds && got != first {
+			t.Errorf("%q as lines up to %d: %d %v", text, n, got, is)
+		}
+	}
+	f(whole, 2, 1, true)
+	f(lines[0], 1, 1, true)
+	f(lines[1], 2, 2, true)
+	f(lines[1], 1, 0, false)
+	f(lines[0], 2, 0, false)
+	f(lines[1][5:], 2, 0, false) // no whole line
+	f(whole, 3, 0, false)
+	f(whole, 0, 0, false)
+	f(nil, 1, 0, false)
+	if s, err := audit.Take(filepath.Join(t.TempDir(), audit.File)); err != nil || s.SHA256 != audit.Origin || s.After(0) != nil {
+		t.Errorf("of none: %+v, %v", s, err)
 	}
 }

@@ -36,14 +36,9 @@ type Head struct {
 	bytes int64 // without what is torn
 }
 
-// Verify reads the log at path, and returns its head once every line chains; of an
-// absent log it is that of an empty one. It returns ErrBroken within a
-// pipeline.Error that names the line, of KindFatal.
-func Verify(path string) (Head, error) {
-	return Read(path, func(*Entry) error { return nil })
-}
-
-// Read is Verify that hands each entry to f, in order.
+// Read reads the log at path, hands each entry to f, in order, and returns the head
+// once every line chains; of an absent log it is that of an empty one. It returns
+// ErrBroken within a pipeline.Error that names the line, of KindFatal.
 func Read(path string, f func(*Entry) error) (Head, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -83,6 +78,7 @@ func follow(path string, file io.ReaderAt, head Head, f func(*Entry) error) (Hea
 		sum := sha256.Sum256(whole)
 		head.Entries, head.SHA256, head.Time = entry.Seq, hex.EncodeToString(sum[:]), entry.Time
 		head.bytes += int64(len(line))
+		entry.line, entry.sum, entry.end = whole, head.SHA256, head.bytes
 		if err := f(entry); err != nil {
 			return head, nil, err
 		}

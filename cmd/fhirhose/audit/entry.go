@@ -26,7 +26,16 @@ type Entry struct {
 	Note  *Note  `json:"note,omitempty"`  // of EventNote
 	End   *End   `json:"end,omitempty"`   // of EventEnd
 	Torn  *Torn  `json:"torn,omitempty"`  // what was cut off before this entry
+
+	// Of an entry that was read:
+
+	line []byte
+	sum  string // SHA-256 of line
+	end  int64  // bytes of the log up to the end of it
 }
+
+// Line is the entry as it stands in the log, without its LF, while Read hands it out.
+func (e *Entry) Line() []byte { return e.line }
 
 // Event is what an entry tells of.
 type Event string

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sort"
 	"sync"
 	"time"
 
@@ -34,7 +35,7 @@ func New(path string) *Log {
 }
 
 // Append adds an entry, and returns when it is durable. If the log is broken, it is
-// left as it is: see Verify. Other errors are those of a disk.
+// left as it is: see Read. Other errors are those of a disk.
 func (l *Log) Append(e Entry) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,16 +92,64 @@ func (l *Log) append(e *Entry) error {
 	return durable.SyncDir(dir)
 }
 
-// Snapshot returns what the log at path holds now, as far as it is whole, once
-// every line of it chains. Errors are those of Verify.
-func Snapshot(path string) (Head, []byte, error) {
+// Snapshot is what a log held at a moment, as far as it was whole.
+type Snapshot struct {
+	Head
+	Lines []Line // of each entry
+	data  []byte
+}
+
+// Line is an entry of a snapshot.
+type Line struct {
+	Event  Event
+	Verb   string
+	Exit   int // of EventEnd
+	SHA256 string
+	end    int64
+}
+
+// Take returns what the log at path holds now, once every line of it chains. Errors
+// are those of Read.
+func Take(path string) (*Snapshot, error) {
+	s := &Snapshot{Head: Head{SHA256: Origin}}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Head{SHA256: Origin}, nil, nil
+		return s, nil
 	}
 	if err != nil {
-		return Head{}, nil, durable.Failure("read", path, err)
+		return s, durable.Failure("read", path, err)
 	}
-	head, _, err := follow(path, bytes.NewReader(data), Head{SHA256: Origin}, func(*Entry) error { return nil })
-	return head, data[:head.bytes], err
+	s.Head, _, err = follow(path, bytes.NewReader(data), s.Head, func(e *Entry) error {
+		line := Line{Event: e.Event, Verb: e.Verb, SHA256: e.sum, end: e.end}
+		if e.End != nil {
+			line.Exit = e.End.Exit
+		}
+		s.Lines = append(s.Lines, line)
+		return nil
+	})
+	s.data = data[:s.bytes]
+	return s, err
+}
+
+// After returns what the log holds behind its first so many entries.
+func (s *Snapshot) After(entries int) []byte {
+	if entries == 0 {
+		return s.data
+	}
+	return s.data[s.Lines[entries-1].end:]
+}
+
+// Holds tells whether text is whole lines of the log of which the last is entry n,
+// and returns the number of the first.
+func (s *Snapshot) Holds(text []byte, n int) (first int, holds bool) {
+	if n < 1 || n > len(s.Lines) || len(text) == 0 {
+		return 0, false
+	}
+	end := s.Lines[n-1].end
+	from := end - int64(len(text))
+	if from < 0 || !bytes.Equal(s.data[from:end], text) {
+		return 0, false
+	}
+	first = 1 + sort.Search(n, func(i int) bool { return s.Lines[i].end > from })
+	return first, from == 0 || s.Lines[max(0, first-2)].end == from
 }
