@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,9 +113,10 @@ func (r *importRig) remain(prefixes ...string) {
 
 func (r *importRig) certificate() *cleaning.Certificate {
 	r.Helper()
-	c, err := cleaning.LoadCertificate(filepath.Join(r.dir, "state"))
-	if err != nil || c == nil {
-		r.Fatalf("%v, %v", c, err)
+	text, err := os.ReadFile(cleaning.CertificatePath(filepath.Join(r.dir, "state"), ".json"))
+	c := new(cleaning.Certificate)
+	if err := errors.Join(err, json.Unmarshal(text, c)); err != nil {
+		r.Fatal(err)
 	}
 	return c
 }

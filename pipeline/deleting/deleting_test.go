@@ -416,6 +416,9 @@ func TestDamagedState(t *testing.T) {
 	w.target.held["Patient/a"].body = []byte("no JSON")
 	w.ran()
 	path := deleting.Kept(w.options.State, "", 1)
+	if strings.EqualFold(deleting.Kept("state", "a", 1), deleting.Kept("state", "A", 1)) {
+		t.Error("two tenants have one file where the file system takes a for A")
+	}
 	if path != filepath.Join(w.options.State, "import", "deletes-1.ndjson") {
 		t.Error(path)
 	}

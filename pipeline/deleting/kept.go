@@ -2,6 +2,7 @@ package deleting
 
 import (
 	"bufio"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,9 +17,10 @@ import (
 
 // Kept is the file of what a pass has not deleted, in the ledger's order: a line of
 // JSON for each, with n, its number, type, id and reason. It is PHI, and absent if
-// all was deleted.
+// all was deleted. The tenant is written in hexadecimal: the file system may not tell
+// a from A.
 func Kept(state, tenant string, pass int) string {
-	return filepath.Join(state, "import", tenant, fmt.Sprintf("deletes-%d.ndjson", pass))
+	return filepath.Join(state, "import", hex.EncodeToString([]byte(tenant)), fmt.Sprintf("deletes-%d.ndjson", pass))
 }
 
 type keptLine struct {

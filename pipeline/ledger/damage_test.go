@@ -33,7 +33,7 @@ func readAll(ctx context.Context, file ledger.File) error {
 		_ = r.Versions[0]
 	}
 	for _, id := range ids[:2] {
-		if _, lerr := l.Lookup(ctx, []byte("Patient"), []byte(id)); lerr != nil {
+		if _, lerr := lookup(ctx, l, "Patient", id); lerr != nil {
 			return errors.Join(err, lerr)
 		}
 	}
@@ -255,7 +255,7 @@ func TestCancelEndsReading(t *testing.T) {
 	if _, err := l.Summarize(ctx, plenty); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	if _, err := l.Lookup(ctx, []byte("Patient"), []byte("a")); !errors.Is(err, context.Canceled) {
+	if _, err := lookup(ctx, l, "Patient", "a"); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 	if _, err := ledger.Open(ctx, []ledger.File{bytes.NewReader(nil)}); !errors.Is(err, context.Canceled) {

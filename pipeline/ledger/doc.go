@@ -12,8 +12,7 @@
 //     function of the rows in merge order (I3).
 //
 // [Open] reads sealed segments, any number of them, and answers in bounded
-// memory (I7): [Ledger.Summarize], [Ledger.Resources], [Ledger.Find],
-// [Ledger.Lookup].
+// memory (I7): [Ledger.Summarize], [Ledger.Resources], [Ledger.Find].
 //
 // Both byte layouts, and what "deleted", "unsettled" and "ambiguous" mean, are
 // in docs/ledger.md. Rows and segments hold ids: they are PHI (I10), and no

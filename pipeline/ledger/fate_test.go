@@ -110,7 +110,7 @@ func TestAmbiguousIsNeverDeletable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := open(t, []ledger.Entry{entry("Observation", "a", 1, pipeline.Deleted)}, []ledger.Entry{second})
-			r, err := l.Lookup(t.Context(), []byte("Observation"), []byte("a"))
+			r, err := lookup(t.Context(), l, "Observation", "a")
 			if err != nil || r.Fate != ledger.Deleted || !r.Ambiguous || r.Deletable() {
 				t.Fatalf("%+v, %v", r, err)
 			}

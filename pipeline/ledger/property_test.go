@@ -134,14 +134,14 @@ func compareResources(rt *rapid.T, l *ledger.Ledger, memory int, all []ledger.En
 	}
 	for i, w := range want {
 		compareResource(rt, &got[i], w)
-		found, err := l.Lookup(rt.Context(), []byte(w.typ), []byte(w.id))
+		found, err := lookup(rt.Context(), l, w.typ, w.id)
 		if err != nil || found == nil {
 			rt.Fatalf("lookup: %v, %v", found, err)
 		}
 		compareResource(rt, found, w)
 	}
 	for _, absent := range [][2]string{{"Absent", ids[0]}, {"Patient", "absent"}} {
-		if r, err := l.Lookup(rt.Context(), []byte(absent[0]), []byte(absent[1])); r != nil || err != nil {
+		if r, err := lookup(rt.Context(), l, absent[0], absent[1]); r != nil || err != nil {
 			rt.Fatalf("lookup of an absent resource: %v, %v", r, err)
 		}
 	}

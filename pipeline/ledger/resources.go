@@ -2,10 +2,8 @@ package ledger
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"iter"
-	"slices"
 )
 
 // Resource is what the ledger knows about one resource: a type and an id.
@@ -52,56 +50,6 @@ func (l *Ledger) Resources(ctx context.Context, memory int) iter.Seq2[*Resource,
 					return
 				}
 			}
-		}
-	}
-}
-
-// Lookup returns the resource of a type and an id, or nil if the ledger has no
-// entry of it. It reads one range of each segment, about 64 KiB, and holds one
-// buffer.
-func (l *Ledger) Lookup(ctx context.Context, typ, id []byte) (*Resource, error) {
-	var found []Entry
-	buf := make([]byte, max(minBuffer, 64<<10))
-	for i := range l.segments {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		var err error
-		if found, err = l.appendEntries(found, i, id, buf); err != nil {
-			return nil, segmentError(i, err)
-		}
-	}
-	slices.SortStableFunc(found, func(a, b Entry) int {
-		return cmp.Or(bytes.Compare(a.Type, b.Type), cmp.Compare(a.Version, b.Version))
-	})
-	var g idGroup
-	g.begin(id)
-	for i := range found {
-		g.add(&found[i])
-	}
-	for i, r := range g.judge() {
-		if bytes.Equal(r.Type, typ) {
-			return &g.resources[i], nil
-		}
-	}
-	return nil, nil
-}
-
-// appendEntries appends the entries that one segment has of an id.
-func (l *Ledger) appendEntries(found []Entry, number int, id, buf []byte) ([]Entry, error) {
-	key := sortKey(id)
-	lead := int(key >> 56)
-	var c cursor
-	c.init(l, number, lead, lead+1, buf)
-	for {
-		more, err := c.advance()
-		if err != nil || !more || c.key > key {
-			return found, err
-		}
-		if bytes.Equal(c.entry.ID, id) {
-			e := c.entry
-			e.ID = id
-			found = append(found, e)
 		}
 	}
 }

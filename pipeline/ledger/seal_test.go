@@ -93,7 +93,7 @@ func TestHotID(t *testing.T) {
 	if err != nil || sum.Entries != versions || sum.Deleted != 1 {
 		t.Fatalf("%+v, %v", sum, err)
 	}
-	r, err := l.Lookup(t.Context(), []byte("Patient"), []byte(ids[0]))
+	r, err := lookup(t.Context(), l, "Patient", ids[0])
 	if err != nil || len(r.Versions) != versions {
 		t.Fatal("lookup", err)
 	}

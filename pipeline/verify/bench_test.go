@@ -250,8 +250,8 @@ func BenchmarkVerify(b *testing.B) {
 				}
 				compared += processorTime(b) - start
 				read += result.Bytes
-				if total := result.Count(Equal) + result.Count(Missing); total != n || found != result.Count(Missing) || (found > 0) != (test.drop != nil) {
-					b.Fatalf("%d equal, %d missing, %d found", result.Count(Equal), result.Count(Missing), found)
+				if total := result.count(Equal) + result.count(Missing); total != n || found != result.count(Missing) || (found > 0) != (test.drop != nil) {
+					b.Fatalf("%d equal, %d missing, %d found", result.count(Equal), result.count(Missing), found)
 				}
 			}
 			b.ReportMetric(0, "ns/op")

@@ -50,7 +50,7 @@ func TestLargeBinaries(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, a.findings[name], what)
 		}
 	}
-	if len(a.findings) != len(want) || a.result.Count(Equal) != 3 {
-		t.Errorf("%v, %d equal", a.order, a.result.Count(Equal))
+	if len(a.findings) != len(want) || a.result.count(Equal) != 3 {
+		t.Errorf("%v, %d equal", a.order, a.result.count(Equal))
 	}
 }

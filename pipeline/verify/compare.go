@@ -54,28 +54,6 @@ type Result struct {
 	Objects, Bytes int64
 }
 
-// Count returns how many resources, and lines that could not be read, are in a
-// class.
-func (r *Result) Count(c Class) (n int64) {
-	for _, t := range r.Types {
-		n += t.Classes[c]
-	}
-	if c == Unchecked {
-		n += r.Anonymous
-	}
-	return n
-}
-
-// OK tells whether nothing needs attention.
-func (r *Result) OK() bool {
-	for _, c := range Classes() {
-		if !c.OK() && r.Count(c) > 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // Compare compares what Digest read with a ledger. It gives every Finding to
 // report, in an order that depends on ledger and export alone; an error of
 // report ends it. After a kill it is called again, and reports from the start.

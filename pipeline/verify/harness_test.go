@@ -207,3 +207,25 @@ func verifyAll(t testing.TB, book *ledger.Ledger, export Export, o Options) *ans
 	}
 	return a
 }
+
+// count returns how many resources, and lines that could not be read, are in a
+// class.
+func (r *Result) count(c Class) (n int64) {
+	for _, t := range r.Types {
+		n += t.Classes[c]
+	}
+	if c == Unchecked {
+		n += r.Anonymous
+	}
+	return n
+}
+
+// ok tells whether nothing needs attention.
+func (r *Result) ok() bool {
+	for _, c := range Classes() {
+		if !c.OK() && r.count(c) > 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -53,8 +53,8 @@ func TestBoundedMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Count(Missing) != n/50 || found != n/50 || result.Count(Equal) != n-n/50 || runs <= 2*o.mostRuns {
-		t.Fatalf("%d missing, %d equal, %d found, %d runs", result.Count(Missing), result.Count(Equal), found, runs)
+	if result.count(Missing) != n/50 || found != n/50 || result.count(Equal) != n-n/50 || runs <= 2*o.mostRuns {
+		t.Fatalf("%d missing, %d equal, %d found, %d runs", result.count(Missing), result.count(Equal), found, runs)
 	}
 	if held := most - before; held > uint64(o.Memory) {
 		t.Errorf("%d bytes are held, %d are allowed", held, o.Memory)

@@ -39,8 +39,8 @@ func TestMillions(t *testing.T) {
 		t.Fatal(err)
 	}
 	missing := int64(n / 1000)
-	if found != missing || result.Count(Missing) != missing || result.Count(Equal) != int64(n)-missing {
-		t.Errorf("%d found, %d missing, %d equal", found, result.Count(Missing), result.Count(Equal))
+	if found != missing || result.count(Missing) != missing || result.count(Equal) != int64(n)-missing {
+		t.Errorf("%d found, %d missing, %d equal", found, result.count(Missing), result.count(Equal))
 	}
 	if held := peak(); n >= 1_000_000 && held > memory {
 		t.Errorf("the process held %d MiB", held>>20)

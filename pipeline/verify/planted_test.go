@@ -527,8 +527,8 @@ func (w *world) check(t interface{ Fatalf(string, ...any) }, a *answer, places m
 	if anonymous != w.anonymous || a.result.Anonymous != int64(w.anonymous) || a.result.Repeated != w.repeated {
 		t.Fatalf("%d anonymous lines, %d reported, want %d; %d repeated, want %d", a.result.Anonymous, anonymous, w.anonymous, a.result.Repeated, w.repeated)
 	}
-	if a.result.OK() != (len(a.findings) == 0) {
-		t.Fatalf("OK is %v with %d findings", a.result.OK(), len(a.findings))
+	if a.result.ok() != (len(a.findings) == 0) {
+		t.Fatalf("OK is %v with %d findings", a.result.ok(), len(a.findings))
 	}
 }
 

@@ -315,7 +315,7 @@ func TestCutOffThenWhole(t *testing.T) {
 		if err := Digest(t.Context(), cut, o); pipeline.KindOf(err) != pipeline.KindFatal {
 			t.Fatal(err)
 		}
-		if a := verifyAll(t, book, export, o); a.result.Count(Equal) != 9 || len(a.findings) > 0 {
+		if a := verifyAll(t, book, export, o); a.result.count(Equal) != 9 || len(a.findings) > 0 {
 			t.Fatalf("cut at %d: %v", end, a.order)
 		}
 	}

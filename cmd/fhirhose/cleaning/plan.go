@@ -298,20 +298,3 @@ func (c *Certificate) Save(state string) error {
 	path := CertificatePath(state, ".txt")
 	return durable.Failure("write", path, durable.WriteFile(path, []byte(c.Text())))
 }
-
-// LoadCertificate returns the certificate of an earlier run, or nil.
-func LoadCertificate(state string) (*Certificate, error) {
-	path := CertificatePath(state, ".json")
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	c := new(Certificate)
-	if err == nil {
-		err = json.Unmarshal(text, c)
-	}
-	if err != nil {
-		return nil, durable.Failure("read", path, fmt.Errorf("certificate: %w", err))
-	}
-	return c, nil
-}

@@ -2,6 +2,7 @@ package verification
 
 import (
 	"cmp"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -163,7 +164,10 @@ func isOK(name string) bool {
 
 // Dir is where the results of a tenant lie, "" being that of a job without
 // tenants. Other files and folders in it have a dot in their names.
-func Dir(state, tenant string) string { return filepath.Join(state, "verify", tenant) }
+// The tenant is written in hexadecimal: the file system may not tell a from A.
+func Dir(state, tenant string) string {
+	return filepath.Join(state, "verify", hex.EncodeToString([]byte(tenant)))
+}
 
 // Save puts the result in the place of the last one of its mode.
 func (r *Result) Save(state string) error {

@@ -48,7 +48,7 @@ func TestResult(t *testing.T) {
 	if err != nil || len(known) != 2 || !reflect.DeepEqual(known[0], r) || known[1].Mode != Counts {
 		t.Errorf("%+v, %v", known, err)
 	}
-	info, err := os.Stat(filepath.Join(state, "verify", "t1", "export.json"))
+	info, err := os.Stat(filepath.Join(Dir(state, "t1"), "export.json"))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
@@ -103,6 +103,15 @@ func TestLeftOut(t *testing.T) {
 		if got := (&Result{Classes: f.classes, Causes: f.causes}).LeftOut(); got != f.want {
 			t.Errorf("%v %v: %d, want %d", f.classes, f.causes, got, f.want)
 		}
+	}
+}
+
+// TestDirOfTenants: two tenants have two places also where the file system takes a for
+// A, and no tenant's name is a path.
+func TestDirOfTenants(t *testing.T) {
+	a, b := Dir("state", "a"), Dir("state", "A")
+	if strings.EqualFold(a, b) || filepath.Dir(Dir("state", "../..")) != filepath.Dir(a) {
+		t.Errorf("%s and %s", a, b)
 	}
 }
 
