@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/acceptance"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
@@ -184,14 +182,10 @@ func quarantineAccepted(store output.Entries, moved *records.Finished) (bool, er
 // goesOnAfterMove tells whether the quarantine of a finished job is accepted, as its
 // checkpoint has it.
 func goesOnAfterMove(job *jobfile.Job) (accepted bool, err error) {
-	store, err := checkpoint.Reopen(filepath.Join(job.State, checkpointFile))
+	done, err := openFinished(job)
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	moved, err := records.Result(store)
-	if err != nil {
-		return false, err
-	}
-	return quarantineAccepted(store, moved)
+	defer func() { err = errors.Join(err, done.close()) }()
+	return quarantineAccepted(done.store, done.moved)
 }

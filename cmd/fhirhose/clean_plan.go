@@ -11,7 +11,6 @@ import (
 	"iter"
 	"maps"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,30 +33,23 @@ import (
 // newPlan says what there is to remove, as the checkpoint knows it. refused says why
 // it may not be removed yet: with quarantine, not that some of it went nowhere.
 func (k *cleaner) newPlan(quarantine bool) (plan *cleaning.Plan, refused, err error) {
-	store, err := checkpoint.Reopen(filepath.Join(k.job.State, checkpointFile))
+	done, err := openFinished(k.job)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer func() { err = errors.Join(err, done.close()) }()
+	store, moved := done.store, done.moved
 	plan = &cleaning.Plan{Version: 1, Job: k.job.Name, Claim: store.Claim()}
 	if plan.Tenants, err = output.Tenants(store); err != nil {
 		return nil, nil, err
 	}
-	moved, err := records.Result(store)
-	if err != nil {
-		return nil, nil, err
-	}
-	to, err := destinationsOf(k.job, moved)
-	if err != nil {
-		return nil, nil, err
-	}
 	plan.Unmoved = moved.Status.Quarantined()
-	left, err := leftOverOf(k.job, store, moved, to)
+	left, err := done.leftOver(k.job)
 	if err != nil {
 		return nil, nil, err
 	}
 	plan.Accepted = left.accepted()
-	for _, d := range to {
+	for _, d := range done.to {
 		known, err := importing.Records(store, d.tenant)
 		if err != nil {
 			return nil, nil, err

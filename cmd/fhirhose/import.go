@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
-	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
 	"github.com/fhirhose/fhirhose/objectstore"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/deleting"
@@ -101,22 +99,19 @@ func (c *cli) importJob(ctx context.Context, job *jobfile.Job, again []string, i
 	defer func() { err = closeLog(err) }()
 	ctx, cancel := c.stopping.atOnce(ctx)
 	defer cancel()
-	lock, err := statedir.Take(job.State)
+	done, err := ownFinished(job)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Release()) }()
+	defer func() { err = errors.Join(err, done.close()) }()
+	if err := refuseQuarantine(job, done.store, done.moved); err != nil {
+		return err
+	}
 	limitMemory(job.Limits.Memory, log)
-	i := importRun{cli: c, job: job, intoNonempty: intoNonempty, log: log, logs: logs}
+	i := importRun{cli: c, job: job, store: done.store, to: done.to, intoNonempty: intoNonempty, log: log, logs: logs}
 	i.seen = &importSeen{observation: newObservation(job)}
 	i.seen.watch(i.seen)
-	closeStore, err := i.openFolders()
-	if closeStore != nil {
-		defer func() { err = errors.Join(err, closeStore()) }()
-	}
-	if err != nil {
-		return err
-	}
+	i.seen.moved = done.moved.Status
 	if err := i.takeAgain(again); err != nil {
 		return err
 	}
@@ -128,24 +123,6 @@ func (c *cli) importJob(ctx context.Context, job *jobfile.Job, again []string, i
 		return err
 	}
 	return i.conclude(i.watched(ctx))
-}
-
-// openFolders opens the checkpoint and finds the folders of a finished move. What it
-// opened is to be closed also after an error.
-func (i *importRun) openFolders() (closeStore func() error, err error) {
-	if i.store, err = checkpoint.Reopen(filepath.Join(i.job.State, checkpointFile)); err != nil {
-		return nil, err
-	}
-	moved, err := records.Result(i.store)
-	if err != nil {
-		return i.store.Close, err
-	}
-	if err := refuseQuarantine(i.job, i.store, moved); err != nil {
-		return i.store.Close, err
-	}
-	i.seen.moved = moved.Status
-	i.to, err = destinationsOf(i.job, moved)
-	return i.store.Close, err
 }
 
 // refuseQuarantine is on_quarantine: what could not be moved may be the last

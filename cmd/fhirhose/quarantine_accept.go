@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +19,6 @@ import (
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/report"
-	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
 	"github.com/fhirhose/fhirhose/pipeline"
 	"github.com/fhirhose/fhirhose/pipeline/importing"
 	"github.com/fhirhose/fhirhose/pipeline/output"
@@ -97,25 +95,12 @@ func (c *cli) accept(ctx context.Context, job *jobfile.Job, f acceptFlags) (err 
 	}
 	ctx, cancel := c.stopping.atOnce(ctx)
 	defer cancel()
-	lock, err := statedir.Take(job.State)
+	done, err := ownFinished(job)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Release()) }()
-	store, err := checkpoint.Reopen(filepath.Join(job.State, checkpointFile))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	moved, err := records.Result(store)
-	if err != nil {
-		return err
-	}
-	to, err := destinationsOf(job, moved)
-	if err != nil {
-		return err
-	}
-	left, err := leftOverOf(job, store, moved, to)
+	defer func() { err = errors.Join(err, done.close()) }()
+	left, err := done.leftOver(job)
 	if err != nil {
 		return err
 	}
@@ -123,7 +108,7 @@ func (c *cli) accept(ctx context.Context, job *jobfile.Job, f acceptFlags) (err 
 	if len(open) == 0 {
 		return c.writeAccepted(left)
 	}
-	if err := mayAccept(job, store, moved, open); err != nil {
+	if err := mayAccept(job, done.store, done.moved, open); err != nil {
 		return err
 	}
 	if _, err := io.WriteString(c.stderr, acceptText(job, open, f)); err != nil {
@@ -134,7 +119,7 @@ func (c *cli) accept(ctx context.Context, job *jobfile.Job, f acceptFlags) (err 
 			return err
 		}
 	}
-	if err := c.acceptSets(store, left, open, f); err != nil {
+	if err := c.acceptSets(done.store, left, open, f); err != nil {
 		return err
 	}
 	return c.writeAccepted(left)

@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/human"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
-	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
 	"github.com/fhirhose/fhirhose/pipeline/records"
 	"github.com/fhirhose/fhirhose/pipeline/replaying"
 	"github.com/fhirhose/fhirhose/sinks/healthlake"
@@ -73,30 +70,17 @@ func (c *cli) replay(ctx context.Context, job *jobfile.Job) (err error) {
 	}
 	ctx, cancel := c.stopping.atOnce(ctx)
 	defer cancel()
-	lock, err := statedir.Take(job.State)
+	done, err := ownFinished(job)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Release()) }()
+	defer func() { err = errors.Join(err, done.close()) }()
 	limitMemory(job.Limits.Memory, log)
-	store, err := checkpoint.Reopen(filepath.Join(job.State, checkpointFile))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	moved, err := records.Result(store)
-	if err != nil {
-		return err
-	}
-	to, err := destinationsOf(job, moved)
-	if err != nil {
-		return err
-	}
-	i := importRun{cli: c, job: job, store: store, log: log}
+	i := importRun{cli: c, job: job, store: done.store, log: log}
 	var all []replaySummary
 	var end error
-	for _, d := range to {
-		counts, err := i.replay(ctx, d, moved)
+	for _, d := range done.to {
+		counts, err := i.replay(ctx, d, done.moved)
 		if err == nil {
 			err = i.judge(ctx, d) // what is stale now
 		}

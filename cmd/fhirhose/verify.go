@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 
 	"github.com/fhirhose/fhirhose/checkpoint"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/jobfile"
-	"github.com/fhirhose/fhirhose/cmd/fhirhose/statedir"
 	"github.com/fhirhose/fhirhose/cmd/fhirhose/verification"
 	"github.com/fhirhose/fhirhose/metrics"
 	"github.com/fhirhose/fhirhose/pipeline"
@@ -136,11 +134,11 @@ func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err 
 	defer func() { err = closeLog(err) }()
 	ctx, cancel := c.stopping.atOnce(ctx)
 	defer cancel()
-	lock, err := statedir.Take(job.State)
+	done, err := ownFinished(job)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Release()) }()
+	defer func() { err = errors.Join(err, done.close()) }()
 	limitMemory(job.Limits.Memory, log)
 	seen := newObservation(job)
 	server, err := serve(ctx, job.Listen, seen.status, metrics.NewRegistry(metrics.NewCollector(seen.status, collectorLabels())))
@@ -148,33 +146,20 @@ func (c *cli) verify(ctx context.Context, job *jobfile.Job, f verifyFlags) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, server.close()) }()
-	store, err := checkpoint.Reopen(filepath.Join(job.State, checkpointFile))
+	seen.verifies(&done.moved.Status)
+	left, err := done.leftOver(job)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	moved, err := records.Result(store)
-	if err != nil {
-		return err
-	}
-	seen.verifies(&moved.Status)
-	to, err := destinationsOf(job, moved)
-	if err != nil {
-		return err
-	}
-	left, err := leftOverOf(job, store, moved, to)
-	if err != nil {
-		return err
-	}
-	v := verifying{left: left, cli: c, wiring: wiring{job: job, seen: seen}, mode: mode, store: store, moved: moved, log: log}
-	for _, d := range to {
+	v := verifying{left: left, cli: c, wiring: wiring{job: job, seen: seen}, mode: mode, store: done.store, moved: done.moved, log: log}
+	for _, d := range done.to {
 		if err := v.imported(d); err != nil {
 			return err
 		}
 	}
 	var results []*verification.Result
 	if err := v.shown(ctx, logs, func(ctx context.Context) error {
-		for _, d := range to {
+		for _, d := range done.to {
 			v.destination = d
 			r, err := v.one(ctx, name, f.again)
 			if err != nil {
