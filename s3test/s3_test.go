@@ -55,7 +55,7 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) open() (*bucket.Sink, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	sink, err := bucket.Open(ctx, bucket.Options{Store: r.store, Tails: r.tails, PartSize: minPart, Transfers: 4})
+	sink, err := bucket.Open(ctx, bucket.Options{Store: r.store, Tails: r.tails, PartSize: minPart, Transfers: 4, Hot: 1})
 	check(r.t, err)
 	return sink, func() { cancel(); sink.Close() }
 }
