@@ -106,7 +106,7 @@ func (j *wholeJob) silent(where string, content []byte) {
 }
 
 // phiFiles are those of state that hold what is moved, or ids, as the documentation says.
-var phiFiles = regexp.MustCompile(`^(in|open|stubs|tails)/|^import/([^/]+\.failures|refused|deletes-[0-9]+)\.ndjson$|^verify/[a-z]+\.(findings\.ndjson|work)`)
+var phiFiles = regexp.MustCompile(`^(in|open|stubs|tails)/|^import/([^/]+\.failures|refused|deletes-[0-9]+)\.ndjson$|^verify/[a-z]+\.((findings|explained)\.ndjson|work)`)
 
 // inspect looks at every file of the job that is not PHI, and at what the sink holds
 // beside the data.
@@ -240,6 +240,7 @@ func (j *wholeJob) migrate(proven bool) {
 	j.verify(logs)
 	j.tell()
 	j.find()
+	j.until([]int{0, 4}, "quarantine", "accept", "--yes", "--by", "Jane Roe", "--because", "ticket 4711")
 	j.until([]int{0, 4}, "clean")
 	if proven {
 		j.until([]int{0}, "clean", "--yes")
@@ -257,6 +258,8 @@ func (j *wholeJob) tell() {
 	j.until([]int{0, 4}, "report", "--html", filepath.Join(j.dir, "report.html"))
 	j.until([]int{0, 4}, "report", "--json")
 	j.end(true, "", "report", "--with-ids")
+	j.until([]int{0}, "audit", "--copies")
+	j.until([]int{0}, "audit", "--json")
 }
 
 func (j *wholeJob) verify(logs string) {
@@ -288,6 +291,7 @@ func (j *wholeJob) find() {
 		{patientKey(1)},
 		{"report", patientKey(1)},
 		{"quarantine", "list", patientKey(1)},
+		{"quarantine", "accept", "--by", "J", "--because", "x", patientKey(1)},
 		{"verify", patientKey(1)},
 	} {
 		if code := j.end(false, "", args...); code != 2 {
