@@ -10,8 +10,8 @@ import (
 type Object struct {
 	Key     string   // as the source's manifest names it
 	Items   int64    // records that the manifest promises, or Unpromised
-	MD5     [16]byte // of the compressed bytes, from the manifest; if it has none, what tells one object from another
-	Size    int64    // compressed bytes, from stat or HEAD
+	MD5     [16]byte // of the bytes as they are stored, from the manifest; if it has none, what tells one object from another
+	Size    int64    // bytes as they are stored, from stat or HEAD
 	Version uint32   // of every record, where the source's layout says it; else 0
 }
 
@@ -50,7 +50,7 @@ type Source interface {
 
 // Staged is an object that has been verified and can be read.
 type Staged interface {
-	// Open returns the compressed bytes from the beginning. Close also proves
+	// Open returns the stored bytes, from the beginning. Close also proves
 	// that what was read is what was verified: an object that changed in
 	// between is a KindFatal error that names it.
 	Open() (io.ReadCloser, error)

@@ -60,7 +60,8 @@ type Converter struct {
 	halves []byte // Before and After of a Binary
 }
 
-// Room is what a line that is written may be longer than the one that it was.
+// Room is what a line that is written may be longer than the one that it was, with a
+// meta.lastUpdated of up to 128 bytes; with a longer one, which is no time, it is copied.
 const Room = 256
 
 // Convert appends the FHIR JSON line of a row, with its LF, to dst if the row is

@@ -22,7 +22,7 @@ type position struct {
 // touches the reader; only the merge touches merged and at.
 type lane struct {
 	reader *split.Reader
-	object io.Closer // open compressed bytes
+	object io.Closer // open stored bytes
 	in     *split.Batch
 	seq    int // of the batch to inflate next
 	big    bool
@@ -98,12 +98,12 @@ func (l *lane) next(m *Mover, in *split.Batch) error {
 }
 
 func (l *lane) open(m *Mover) error {
-	compressed, err := l.staged.Open()
+	stored, err := l.staged.Open()
 	if err != nil {
 		return err
 	}
-	l.object = compressed
-	source := io.Reader(&countedReader{compressed, m})
+	l.object = stored
+	source := io.Reader(&countedReader{stored, m})
 	if l.reader == nil {
 		l.reader = split.NewReader(source, split.Options{BatchBytes: m.options.BatchBytes, Plain: m.options.Convert.Resources})
 	} else {
@@ -126,7 +126,7 @@ func (l *lane) close() error {
 	return object.Close()
 }
 
-// countedReader counts compressed bytes as they are read and stops at once when
+// countedReader counts stored bytes as they are read and stops at once when
 // the job is cancelled, also within a gzip bomb.
 type countedReader struct {
 	io.Reader

@@ -94,10 +94,11 @@ func (b *bucket) Walk(ctx context.Context, f func(name string, size int64) error
 // was written for.
 func (b *bucket) find(ctx context.Context, names, keys []string) (found, error) {
 	var first error
-	for i, name := range names {
-		names[i] = b.folder.Key(name)
+	candidates := make([]string, 0, len(names)+len(keys))
+	for _, name := range names {
+		candidates = append(candidates, b.folder.Key(name))
 	}
-	for _, key := range append(names, keys...) {
+	for _, key := range append(candidates, keys...) {
 		info, err := b.store.Head(ctx, key)
 		switch {
 		case err == nil:
